@@ -1,0 +1,102 @@
+"""A causal student's memory: a window of recent frames and a sink that absorbs what leaves it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from reward_forcing.memory.kv import KV, join
+
+
+class SinkStrategy(Protocol):
+    """What becomes of the first frames, and of the frames that leave the window."""
+
+    @property
+    def frames(self) -> int:
+        """How many of a video's first frames the sink keeps."""
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """The precision the sink is kept in; None keeps that of the student."""
+
+    def fold(self, sink: KV, evicted: KV) -> KV:
+        """The sink after absorbing `evicted`, which has as many frames; pure."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a student remembers of one batch of videos; a value, never changed in place."""
+
+    sink: KV
+    recent: KV
+    seen: int
+    """Frames of the video so far."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPolicy:
+    """How a memory grows, forgets and is read.
+
+    Args:
+        sink: what becomes of the first and of the evicted frames.
+        window_frames: frames attended at once, *including* the sink and the chunk being generated; None never forgets.
+        chunk_frames: frames in the chunks to come, for which the window keeps room.
+
+    Raises:
+        ValueError: the window cannot hold the sink and a chunk.
+    """
+
+    sink: SinkStrategy
+    window_frames: int | None
+    chunk_frames: int
+
+    def __post_init__(self) -> None:
+        if self.window_frames is not None and self.window_frames < self.sink.frames + self.chunk_frames:
+            raise ValueError(
+                f"memory.window_frames is {self.window_frames}; it must be at least {self.sink.frames + self.chunk_frames}: "
+                f"sink.frames ({self.sink.frames}) + geometry.chunk_frames ({self.chunk_frames})"
+            )
+
+    def start(self, empty: KV) -> Memory:
+        """The memory of videos that have not begun, given a KV of no frames."""
+        return Memory(sink=empty.to(self.sink.dtype or empty.keys.dtype), recent=empty, seen=0)
+
+    def append(self, memory: Memory, chunk: KV) -> Memory:
+        """Remember a finished chunk.
+
+        The first frames fill the sink. Frames for which the window has no room any more, with a chunk to come, are
+        evicted, oldest first, and folded into the sink (EMA-Sink: S_i = decay S_{i-1} + (1 - decay) K_{i-w}).
+        """
+        room = self.sink.frames - memory.sink.frames
+        sink = join([memory.sink, chunk.between(0, room).to(memory.sink.keys.dtype)]) if room else memory.sink
+        recent = join([memory.recent, chunk.between(room)])
+        seen = memory.seen + chunk.frames
+        surplus = 0 if self.window_frames is None else recent.frames + sink.frames + self.chunk_frames - self.window_frames
+        if surplus > 0:
+            evicted = recent.between(0, surplus).to(sink.keys.dtype)
+            sink = fold_frames(self.sink, sink, evicted, first=seen - recent.frames)
+            recent = recent.between(surplus)
+        return Memory(sink, recent, seen)
+
+    def read(self, memory: Memory) -> KV:
+        """What the next chunk attends to besides itself: the sink, then the recent frames, at positions 0, 1, 2, ..."""
+        return join([memory.sink.to(memory.recent.keys.dtype), memory.recent])
+
+
+def fold_frames(strategy: SinkStrategy, sink: KV, evicted: KV, *, first: int) -> KV:
+    """Fold any number of evicted frames: frame `i` of the video meets sink frame `i` modulo the sink's size.
+
+    Args:
+        strategy: how frames are absorbed.
+        sink: the full sink.
+        evicted: the frames that leave, in order.
+        first: index in the video of the first of them.
+    """
+    done = 0
+    while sink.frames and done < evicted.frames:
+        slot = (first + done) % sink.frames
+        stop = slot + min(sink.frames - slot, evicted.frames - done)
+        folded = strategy.fold(sink.between(slot, stop), evicted.between(done, done + stop - slot))
+        sink = join([sink.between(0, slot), folded, sink.between(stop)])
+        done += stop - slot
+    return sink

@@ -1,0 +1,25 @@
+"""What the rollout and the losses ask of a network."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+from reward_forcing.memory.kv import KV
+from reward_forcing.shapes import Latents, Prompts
+
+
+class VelocityModel(Protocol):
+    """Teacher or fake score: every frame sees every frame."""
+
+    def __call__(self, noisy: Latents, sigma: Tensor, prompt: Prompts) -> Latents:
+        """The velocity of `noisy` at noise level `sigma` (one a sample or one a frame)."""
+
+
+class CausalVelocityModel(Protocol):
+    """Student: a chunk sees itself and what is remembered."""
+
+    def __call__(self, noisy: Latents, sigma: Tensor, prompt: Prompts, past: KV) -> tuple[Latents, KV]:
+        """The velocity of a chunk, and its keys and values, to be remembered."""
+
+    def nothing(self, noisy: Latents) -> KV:
+        """A KV of no frames, for videos like `noisy` that have not begun."""

@@ -1,0 +1,204 @@
+"""The Wan2.1 text-to-video transformer: one class for teacher, student and fake score, at any size.
+
+Parameter names are those of the official checkpoints.
+"""
+
+import math
+from typing import overload
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from reward_forcing.memory.kv import KV
+from reward_forcing.networks import layouts
+from reward_forcing.networks.attention import CrossAttention, SelfAttention, TokenMask
+from reward_forcing.networks.layouts import Layout
+from reward_forcing.networks.rotary import axis_dims, rotations
+from reward_forcing.shapes import Latents, Prompts, Sigma
+
+EPS = 1e-6
+TIMESTEPS = 1000.0
+"""Wan embeds noise levels as timesteps: 1000 sigma."""
+
+Tokens = Float[Tensor, "batch frame token dim"]
+
+
+class WanTransformer(nn.Module):
+    """A velocity model over video latents.
+
+    Args:
+        channels: latent channels in and out.
+        dim: width of the tokens.
+        ffn_dim: width of the feed-forward layers.
+        heads: attention heads.
+        layers: transformer blocks.
+        text_dim: features of the encoded prompts.
+        patch: rows and columns of a patch.
+        freq_dim: features of the sinusoidal embedding of time.
+        checkpointing: recompute each block in the backward pass instead of keeping its activations.
+
+    Raises:
+        ValueError: heads do not divide the width, or the dimensions of a head cannot be rotated in pairs.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        dim: int,
+        ffn_dim: int,
+        heads: int,
+        layers: int,
+        text_dim: int,
+        patch: int = 2,
+        freq_dim: int = 256,
+        checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        if dim % heads or any(size % 2 or size < 2 for size in axis_dims(dim // heads)):
+            raise ValueError(
+                f"network.dim is {dim} with {heads} heads; heads must divide it, and a head needs an even size of at least 6"
+            )
+        self.channels, self.heads, self.layers, self.head_dim = channels, heads, layers, dim // heads
+        self.patch, self.freq_dim, self.checkpointing = patch, freq_dim, checkpointing
+        self.patch_embedding = nn.Conv3d(channels, dim, (1, patch, patch), (1, patch, patch))
+        self.text_embedding = nn.Sequential(nn.Linear(text_dim, dim), nn.GELU("tanh"), nn.Linear(dim, dim))
+        self.time_embedding = nn.Sequential(nn.Linear(freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
+        self.blocks = nn.ModuleList(Block(dim, ffn_dim, heads) for _ in range(layers))
+        self.head = Head(dim, channels * patch * patch)
+        self.apply(_initialise)
+        for embedding in (self.text_embedding, self.time_embedding):
+            for layer in embedding:
+                if isinstance(layer, nn.Linear):
+                    nn.init.normal_(layer.weight, std=0.02)
+        nn.init.zeros_(self.head.head.weight)
+
+    @overload
+    def forward(self, noisy: Latents, sigma: Tensor, prompt: Prompts, *, layout: Layout | None = None) -> Latents: ...
+
+    @overload
+    def forward(self, noisy: Latents, sigma: Tensor, prompt: Prompts, past: KV) -> tuple[Latents, KV]: ...
+
+    def forward(
+        self,
+        noisy: Latents,
+        sigma: Float[Tensor, "batch"] | Sigma,
+        prompt: Prompts,
+        past: KV | None = None,
+        *,
+        layout: Layout | None = None,
+    ) -> Latents | tuple[Latents, KV]:
+        """Predict the velocity of `noisy`.
+
+        Args:
+            noisy: latents.
+            sigma: noise level, one a sample or one a frame.
+            prompt: encoded prompts.
+            past: what is remembered of earlier frames; if given (even with no frames), the keys and values of these
+                frames are returned too, for remembering them in turn.
+            layout: places in time and visibility of the frames; every frame sees every frame by default.
+        """
+        if layout is None:
+            layout = layouts.bidirectional(noisy.shape[1] + (past.frames if past else 0))
+        rows, columns = noisy.shape[3] // self.patch, noisy.shape[4] // self.patch
+        turns = rotations(layout.positions, rows, columns, self.head_dim).to(noisy.device)
+        mask = TokenMask(layout.mask, rows * columns).to(noisy.device)
+        time, modulation = self._embed_time(sigma.unsqueeze(1) if sigma.dim() == 1 else sigma, noisy)
+        text = self.text_embedding(prompt.to(noisy.dtype))
+        tokens = self.patch_embedding(noisy.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)
+        keys, values = [], []
+        for index, block in enumerate(self.blocks):
+            known = None if past is None else (past.keys[index], past.values[index])
+            tokens, key, value = self._run(block, tokens, modulation, text, turns, mask, known)
+            keys.append(key)
+            values.append(value)
+        velocity = self._unpatchify(self.head(tokens, time), rows, columns)
+        return velocity if past is None else (velocity, KV(torch.stack(keys), torch.stack(values)))
+
+    def nothing(self, noisy: Latents) -> KV:
+        """A KV of no frames, for videos like `noisy` that have not begun."""
+        tokens = (noisy.shape[3] // self.patch) * (noisy.shape[4] // self.patch)
+        empty = noisy.new_empty(self.layers, noisy.shape[0], 0, tokens, self.heads, self.head_dim)
+        return KV(empty, empty)
+
+    def _run(self, block: nn.Module, *inputs: object) -> tuple[Tokens, Tensor, Tensor]:
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, *inputs, use_reentrant=False)  # type: ignore[no-any-return]
+        return block(*inputs)  # type: ignore[no-any-return]
+
+    def _embed_time(self, sigma: Sigma, noisy: Latents) -> tuple[Tensor, Tensor]:
+        """Embedding and the six modulation vectors of the noise level, for each frame."""
+        time = self.time_embedding(sinusoid(sigma * TIMESTEPS, self.freq_dim).to(noisy.dtype))
+        return time, self.time_projection(time).unflatten(-1, (6, -1))
+
+    def _unpatchify(self, tokens: Tokens, rows: int, columns: int) -> Latents:
+        """Patches back to latents; a token lists patch row, patch column, channel, channel fastest."""
+        grid = tokens.unflatten(-1, (self.patch, self.patch, self.channels)).unflatten(2, (rows, columns))
+        return grid.permute(0, 1, 6, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)
+
+
+def sinusoid(timestep: Float[Tensor, "..."], dim: int) -> Float[Tensor, "... dim"]:
+    """Cosines, then sines, of `timestep` at `dim / 2` frequencies from 1 down to almost 1e-4; in fp64."""
+    rates = torch.exp(-math.log(10_000) * torch.arange(dim // 2, device=timestep.device).double() / (dim // 2))
+    angles = timestep.double().unsqueeze(-1) * rates
+    return torch.cat([angles.cos(), angles.sin()], -1)
+
+
+class Block(nn.Module):
+    """A transformer block: self-attention, cross-attention to the prompt, feed-forward."""
+
+    def __init__(self, dim: int, ffn_dim: int, heads: int) -> None:
+        super().__init__()
+        self.self_attn = SelfAttention(dim, heads)
+        self.norm3 = nn.LayerNorm(dim, EPS)
+        self.cross_attn = CrossAttention(dim, heads)
+        self.ffn = nn.Sequential(nn.Linear(dim, ffn_dim), nn.GELU("tanh"), nn.Linear(ffn_dim, dim))
+        self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
+
+    def forward(
+        self,
+        tokens: Tokens,
+        time: Float[Tensor, "batch #frame 6 dim"],
+        text: Float[Tensor, "batch word dim"],
+        turns: Tensor,
+        mask: TokenMask,
+        past: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tokens, Tensor, Tensor]:
+        """The tokens after this block, and this block's keys and values of their frames."""
+        shift_sa, scale_sa, gate_sa, shift_ffn, scale_ffn, gate_ffn = (self.modulation + time).unsqueeze(3).unbind(2)
+        attended, keys, values = self.self_attn(modulate(tokens, shift_sa, scale_sa), turns, mask, past)
+        tokens = tokens + gate_sa * attended
+        tokens = tokens + self.cross_attn(self.norm3(tokens), text)
+        return tokens + gate_ffn * self.ffn(modulate(tokens, shift_ffn, scale_ffn)), keys, values
+
+
+class Head(nn.Module):
+    """From tokens to patches of velocity."""
+
+    def __init__(self, dim: int, out: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(dim, out)
+        self.modulation = nn.Parameter(torch.randn(1, 2, dim) / dim**0.5)
+
+    def forward(self, tokens: Tokens, time: Float[Tensor, "batch #frame dim"]) -> Float[Tensor, "batch frame token out"]:
+        """The patches, under the modulation of the frames' noise level."""
+        shift, scale = (self.modulation + time.unsqueeze(2)).unsqueeze(3).unbind(2)
+        patches: Tensor = self.head(modulate(tokens, shift, scale))
+        return patches
+
+
+def modulate(tokens: Tokens, shift: Tensor, scale: Tensor) -> Tokens:
+    """Normalise each token, then scale it by `1 + scale` and move it by `shift`."""
+    return functional.layer_norm(tokens, tokens.shape[-1:], eps=EPS) * (1 + scale) + shift
+
+
+def _initialise(module: nn.Module) -> None:
+    """Wan's initialisation for training from scratch."""
+    if isinstance(module, nn.Linear | nn.Conv3d):
+        nn.init.xavier_uniform_(module.weight.flatten(1))
+        assert module.bias is not None
+        nn.init.zeros_(module.bias)

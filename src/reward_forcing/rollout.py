@@ -1,0 +1,141 @@
+"""Self-forcing: a causal student generates a video chunk after chunk, each from what it made before.
+
+Training, inference and speed measurement share this one generator.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+
+from reward_forcing.flow import add_noise, to_clean
+from reward_forcing.memory.policy import Memory, MemoryPolicy
+from reward_forcing.networks.protocols import CausalVelocityModel
+from reward_forcing.shapes import Latents, Prompts, Sigma
+
+Noise: TypeAlias = Callable[[int, int], Latents]
+"""`noise(chunk, step)`: the noise of a chunk before a denoising step (`seeding.VideoNoise` is one)."""
+
+PromptAt: TypeAlias = Callable[[int], Prompts]
+"""`prompt(chunk)`: the encoded prompts a chunk is generated under; switching is returning another."""
+
+
+def always(prompt: Prompts) -> PromptAt:
+    """The same prompt for every chunk."""
+    return lambda _: prompt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """How a student generates.
+
+    Args:
+        levels: noise levels of the denoising passes, from 1 downwards.
+        memory: how the student remembers.
+        context_gradient: whether a later chunk's loss reaches earlier chunks through the memory ("through") or the
+            memory carries no gradient ("detached").
+
+    Raises:
+        ValueError: levels do not start at 1 and fall strictly towards 0, or the gradient mode is unknown.
+    """
+
+    levels: tuple[float, ...]
+    memory: MemoryPolicy
+    context_gradient: Literal["detached", "through"] = "detached"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple(self.levels))
+        falling = all(high > low for high, low in zip(self.levels, [*self.levels[1:], 0.0], strict=True))
+        if not self.levels or self.levels[0] != 1 or not falling:
+            raise ValueError(f"rollout.levels is {self.levels}; they must start at 1 and fall strictly, staying above 0")
+        if self.context_gradient not in ("detached", "through"):
+            raise ValueError(f"rollout.context_gradient is {self.context_gradient!r}; allowed: 'detached', 'through'")
+
+    def stream(
+        self,
+        student: CausalVelocityModel,
+        noise: Noise,
+        prompt: PromptAt,
+        *,
+        chunks: Iterable[int],
+        exit_at: int | None = None,
+        start: Latents | None = None,
+    ) -> Iterator[Latents]:
+        """Generate chunk after chunk, for as many as `chunks` counts (`itertools.count()`: without end).
+
+        The memory is written once a chunk, by the context pass over the clean result, when the next chunk is asked for;
+        the last chunk therefore costs no context pass.
+
+        Args:
+            student: the generator.
+            noise: where noise comes from.
+            prompt: what to generate.
+            chunks: the indices of the chunks.
+            exit_at: the denoising step whose result is the chunk and carries gradients, earlier ones carry none; the
+                last by default.
+            start: clean latents of an image or clip to continue; not yielded again.
+
+        Yields:
+            Clean latents of one chunk.
+
+        Raises:
+            ValueError: there is no step `exit_at`.
+        """
+        exit_at = len(self.levels) - 1 if exit_at is None else exit_at
+        if not 0 <= exit_at < len(self.levels):
+            raise ValueError(f"rollout.exit_at is {exit_at}; there are steps 0 to {len(self.levels) - 1}")
+        memory = None
+        previous = [] if start is None else self._chunked(start)
+        for chunk in chunks:
+            for finished in previous:
+                memory = self._remember(student, memory, finished, prompt(chunk))
+            clean = self._denoise(student, memory, noise, chunk, prompt(chunk), exit_at)
+            yield clean
+            previous = [clean]
+
+    def _denoise(
+        self,
+        student: CausalVelocityModel,
+        memory: Memory | None,
+        noise: Noise,
+        chunk: int,
+        prompt: Prompts,
+        exit_at: int,
+    ) -> Latents:
+        noisy = noise(chunk, 0)
+        past = student.nothing(noisy) if memory is None else self.memory.read(memory)
+        for step in range(exit_at):
+            with torch.no_grad():
+                sigma = level_of(noisy, self.levels[step])
+                clean = to_clean(noisy, student(noisy, sigma, prompt, past)[0], sigma)
+                noisy = add_noise(clean, noise(chunk, step + 1), level_of(noisy, self.levels[step + 1]))
+        sigma = level_of(noisy, self.levels[exit_at])
+        return to_clean(noisy, student(noisy, sigma, prompt, past)[0], sigma)
+
+    def _remember(
+        self, student: CausalVelocityModel, memory: Memory | None, clean: Latents, prompt: Prompts
+    ) -> Memory:
+        """The context pass: write a finished chunk into memory, at noise level 0."""
+        through = self.context_gradient == "through" and torch.is_grad_enabled()
+        with torch.set_grad_enabled(through):
+            clean = clean if through else clean.detach()
+            memory = memory or self.memory.start(student.nothing(clean))
+            _, written = student(clean, level_of(clean, 0.0), prompt, self.memory.read(memory))
+            return self.memory.append(memory, written)
+
+    def _chunked(self, start: Latents) -> list[Latents]:
+        """The given frames in chunks, a shorter one first if they do not divide."""
+        size = self.memory.chunk_frames
+        odd = start.shape[1] % size
+        return [part for part in (start[:, :odd], *start[:, odd:].split(size, 1)) if part.shape[1]]
+
+
+def level_of(latents: Latents, sigma: float) -> Sigma:
+    """The same noise level for every frame of `latents`."""
+    return latents.new_full(latents.shape[:2], sigma)
+
+
+def generate(stream: Iterator[Latents]) -> Latents:
+    """All chunks of a finite stream as one clip."""
+    return torch.cat(list(stream), 1)

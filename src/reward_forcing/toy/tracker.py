@@ -6,7 +6,8 @@ Scores are one number a clip or a frame, NaN where the prompt makes the question
 | function | gives | truth |
 |---|---|---|
 | `track(video, prompts)` | Track: everything below starts from it | |
-| `one_sprite(track)` [clip, frame] | 1 where exactly one sprite of one colour is seen | 1 |
+| `window(track, start, stop)` | the same of frames start..stop-1; palette, contrast and copy keep their reference | |
+| `track.one` [clip, frame] | 1 where exactly one sprite of one colour is seen | 1 |
 | `colour_accuracy`, `shape_accuracy(track, prompts)` [clip, frame] | 1 where one sprite is seen and is as captioned | 1 |
 | `speed_accuracy(track, prompts)` [clip] | 1 where the sprite's speed is nearest to the captioned word; NaN for `any` | 1 |
 | `pan_accuracy(track, prompts)` [clip] | the same for the pan; NaN for `pan-any` and `plain` | 1 |
@@ -16,21 +17,32 @@ Scores are one number a clip or a frame, NaN where the prompt makes the question
 | `scroll_ratio(track, prompts, frames=12)` [clip] | panned / captioned; NaN without a moving pan word | 1 +-.12 |
 | `jitter(track)` [clip] | mean second difference of the centroid, pixels | about 0.1 |
 | `jumps(track)` [clip] | share of frame pairs in which the sprite teleports (> 5 px) | 0 |
-| `palette_distance(track)` [clip, frame] | mean RGB distance of the background to the first chunk's palette segment | 0 |
-| `contrast(track)` [clip, frame] | background amplitude relative to the first chunk | 1 |
-| `copy_score(track)` [clip, frame] | correlation of the background with the first frame at zero shift | 0 on average when panning |
+| `track.palette_distance` [clip, frame] | mean RGB distance of the background to the first chunk's palette segment | 0 |
+| `track.contrast` [clip, frame] | background amplitude relative to the first chunk | 1 |
+| `track.copy` [clip, frame] | correlation of the background with the first frame at zero shift | 0 on average when panning |
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Final
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from reward_forcing.toy.backgrounds import measure_backgrounds
+from reward_forcing.toy.captions import COLOURS, SHAPES, parse
+from reward_forcing.toy.sprites import find_sprites
+from reward_forcing.toy.world import PAN_OF_WORD, SPEED_OF_WORD
+
+JUMP: Final = 5.0  # pixels between two frames: no sprite flies that fast, it was lost and drawn elsewhere
+TOO_WRONG: Final = 0.25  # pixels per frame: a still camera may seem to move by less
+CLIPS_AT_ONCE: Final = 16  # bounds the memory of `track`
 
 
 @dataclass(frozen=True)
 class Track:
-    """What was seen in each frame. Lengths in pixels, colours in [0, 1]."""
+    """What was seen in each frame. Lengths in pixels, colours in [0, 1]. The first chunk is the first 3 frames."""
 
     one: Bool[Tensor, "clip frame"]  # exactly one sprite of one colour
     centre: Float[Tensor, "clip frame 2"]  # (x, y) centroid of the largest sprite; meaningless where not `one`
@@ -43,6 +55,127 @@ class Track:
     copy: Float[Tensor, "clip frame"]
 
 
+@torch.no_grad()
 def track(video: Float[Tensor, "clip frame 3 height width"], prompts: Sequence[str]) -> Track:
-    """Measure a batch of videos. The prompts only tell which clips are plain (their background is fitted as a gradient)."""
-    raise NotImplementedError(f"{video.shape} {len(prompts)}")
+    """Measure a batch of videos. The prompts only tell which clips are plain (their background is fitted as a gradient).
+
+    Raises:
+        ValueError: not one prompt a clip, or a prompt that is no caption.
+    """
+    if len(prompts) != len(video):
+        raise ValueError(f"tracker.track: {len(prompts)} prompts for {len(video)} clips; one a clip is needed")
+    plain = torch.tensor([parse(prompt).plain for prompt in prompts], device=video.device)
+    parts = [_track(*part) for part in zip(video.split(CLIPS_AT_ONCE), plain.split(CLIPS_AT_ONCE), strict=True)]
+    return Track(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Track)})
+
+
+def _track(video: Float[Tensor, "clip frame 3 height width"], plain: Bool[Tensor, " clip"]) -> Track:
+    rgb = ((video.float() + 1) / 2).clamp(0, 1)
+    return Track(**vars(find_sprites(rgb)), **vars(measure_backgrounds(rgb, plain)))
+
+
+def window(seen: Track, start: int, stop: int) -> Track:
+    """Frames start..stop-1 of a track; palette, contrast and copy keep the whole video's first chunk as reference."""
+    last = {"shift": stop - 1}
+    return Track(**{f.name: getattr(seen, f.name)[:, start : last.get(f.name, stop)] for f in fields(Track)})
+
+
+def colour_accuracy(seen: Track, prompts: Sequence[str]) -> Float[Tensor, "clip frame"]:
+    """1 where one sprite of the captioned colour is seen, else 0."""
+    asked = torch.tensor([COLOURS.index(parse(prompt).colour) for prompt in prompts])
+    return (seen.one & (seen.colour == asked[:, None])).float()
+
+
+def shape_accuracy(seen: Track, prompts: Sequence[str]) -> Float[Tensor, "clip frame"]:
+    """1 where one sprite of the captioned shape is seen, else 0."""
+    asked = torch.tensor([SHAPES.index(parse(prompt).shape) for prompt in prompts])
+    return (seen.one & (seen.shape == asked[:, None])).float()
+
+
+def sprite_speed(seen: Track) -> Float[Tensor, " clip"]:
+    """Median speed of the sprite in pixels per frame over spans of 2 frames; NaN if it was never seen to move steadily."""
+    return (_displacement(seen, 2) / 2).nanmedian(1).values
+
+
+def speed_accuracy(seen: Track, prompts: Sequence[str]) -> Float[Tensor, " clip"]:
+    """1 where the sprite's speed is nearest (as a ratio) to the captioned word's, 0 elsewhere; NaN for `any`."""
+    words = list(SPEED_OF_WORD)
+    ratios = sprite_speed(seen).clamp(min=1e-3)[:, None].log() - torch.tensor(list(SPEED_OF_WORD.values())).log()
+    nearest = torch.where(ratios.isnan().any(1), -1, ratios.abs().argmin(1))
+    asked = [parse(prompt).speed for prompt in prompts]
+    right = nearest == torch.tensor([words.index(word) if word in words else -1 for word in asked])
+    return torch.where(torch.tensor([word in words for word in asked]), right.float(), torch.nan)
+
+
+def pan_speed(seen: Track) -> Float[Tensor, " clip"]:
+    """Mean camera speed, pixels per frame, signed."""
+    return seen.shift.mean(1)
+
+
+def pan_accuracy(seen: Track, prompts: Sequence[str]) -> Float[Tensor, " clip"]:
+    """1 where the camera's speed is nearest to the captioned word's and not backwards; NaN for `pan-any` and `plain`."""
+    words = ("pan-still", "pan-slow", "pan-fast")
+    speed = pan_speed(seen)
+    nearest = (speed[:, None] - torch.tensor([PAN_OF_WORD[word] for word in words])).abs().argmin(1)
+    nearest = torch.where(speed < -TOO_WRONG, -1, nearest)
+    asked = [parse(prompt).pan for prompt in prompts]
+    right = nearest == torch.tensor([words.index(word) if word in words else -1 for word in asked])
+    return torch.where(torch.tensor([word in words for word in asked]), right.float(), torch.nan)
+
+
+def step_motion(seen: Track) -> Float[Tensor, "clip frame-1"]:
+    """Pixels the sprite moved between neighbouring frames; NaN where it was lost or jumped."""
+    return _displacement(seen, 1)
+
+
+def net_displacement(seen: Track, frames: int = 12) -> Float[Tensor, "clip window"]:
+    """Pixels between centroids `frames` apart, so that wobble cancels; NaN where the sprite was lost at either end.
+
+    Raises:
+        ValueError: the video is not longer than `frames`.
+    """
+    if seen.one.shape[1] <= frames:
+        raise ValueError(f"tracker.net_displacement: frames is {frames}; the video has only {seen.one.shape[1]}")
+    distance = (seen.centre[:, frames:] - seen.centre[:, :-frames]).norm(dim=-1)
+    return torch.where(seen.one[:, frames:] & seen.one[:, :-frames], distance, torch.nan)
+
+
+def scroll_displacement(seen: Track, frames: int = 12) -> Float[Tensor, "clip window"]:
+    """Pixels panned in every span of `frames` frames, signed.
+
+    Raises:
+        ValueError: the video is not longer than `frames`.
+    """
+    if seen.shift.shape[1] < frames:
+        raise ValueError(f"tracker.scroll_displacement: frames is {frames}; the video has only {seen.one.shape[1]}")
+    return seen.shift.unfold(1, frames, 1).sum(-1)
+
+
+def scroll_ratio(seen: Track, prompts: Sequence[str], frames: int = 12) -> Float[Tensor, " clip"]:
+    """Panned over captioned distance, mean over spans of `frames` frames; NaN where the caption asks for no certain pan."""
+    asked = torch.tensor([PAN_OF_WORD.get(parse(prompt).pan, 0.0) for prompt in prompts])
+    ratio = scroll_displacement(seen, frames).mean(1) / (frames * asked)
+    return torch.where(asked > 0, ratio, torch.nan)
+
+
+def jitter(seen: Track) -> Float[Tensor, " clip"]:
+    """Mean size of the centroid's second difference, in pixels; bounces count, so the truth is not quite 0."""
+    bend = seen.centre.diff(dim=1).diff(dim=1).norm(dim=-1)
+    whole = seen.one[:, 2:] & seen.one[:, 1:-1] & seen.one[:, :-2]
+    return torch.where(whole, bend, torch.nan).nanmean(1)
+
+
+def jumps(seen: Track) -> Float[Tensor, " clip"]:
+    """Share of neighbouring frames, both with one sprite, between which it moved more than JUMP pixels."""
+    both = seen.one[:, 1:] & seen.one[:, :-1]
+    far = seen.centre.diff(dim=1).norm(dim=-1) > JUMP
+    return (both & far).sum(1) / both.sum(1).clamp(min=1)
+
+
+def _displacement(seen: Track, span: int) -> Float[Tensor, "clip pair"]:
+    """Pixels moved in `span` frames; NaN unless one sprite was seen all along and never jumped."""
+    count = seen.one.shape[1] - span
+    step = seen.centre.diff(dim=1).norm(dim=-1)
+    steady = seen.one[:, 1:] & seen.one[:, :-1] & (step <= JUMP)
+    distance = (seen.centre[:, span:] - seen.centre[:, :-span]).norm(dim=-1)
+    return torch.where(torch.stack([steady[:, i : i + count] for i in range(span)]).all(0), distance, torch.nan)

@@ -118,7 +118,9 @@ def switch(scene: Scene, frame: int, caption: str, config: WorldConfig | None = 
     if frame <= last.start:
         raise ValueError(f"switch: frame is {frame}; allowed: above {last.start}, the start of the last segment")
     if words.plain != last.caption.plain:
-        raise ValueError(f"switch: {caption!r} changes the background kind of {str(last.caption)!r}; allowed: the same kind")
+        raise ValueError(
+            f"switch: {caption!r} changes the background kind of {str(last.caption)!r}; allowed: the same kind"
+        )
     rng = np.random.default_rng((frame, int(scene.phase * 1e6)))
     return replace(scene, segments=(*scene.segments, _segment(frame, words, rng, config or WorldConfig())))
 

@@ -1,0 +1,100 @@
+"""A tiny convolutional autoencoder for 32 x 32 videos: every frame on its own becomes 8 x 8 latents."""
+
+from collections.abc import Callable
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reward_forcing.shapes import Latents, Video
+
+LATENT_PENALTY: Final = 1e-3  # keeps the raw latents near zero, so that the noise below means something
+ABSOLUTE_ERROR: Final = 0.1  # weight of L1, for crisp edges
+
+
+class ToyCodec(nn.Module):
+    """Encoder and decoder with the latents' statistics as buffers: `encode` gives normalised latents, `decode` takes them.
+
+    Args:
+        channels: latent channels.
+        width: features of the widest layers.
+        noise: standard deviation of what is added to raw latents in training, so that small latent errors stay harmless.
+    """
+
+    def __init__(self, channels: int = 6, width: int = 48, noise: float = 0.1) -> None:
+        super().__init__()
+        self.noise = noise
+        self.encoder = nn.Sequential(
+            nn.Conv2d(3, width // 2, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width // 2, width, 4, stride=2, padding=1),
+            nn.SiLU(),
+            _Residual(width),
+            nn.Conv2d(width, channels, 3, padding=1),
+        )
+        self.decoder = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1),
+            nn.SiLU(),
+            _Residual(width),
+            nn.Conv2d(width, 2 * width, 3, padding=1),
+            nn.PixelShuffle(2),
+            nn.SiLU(),
+            nn.Conv2d(width // 2, 4 * (width // 2), 3, padding=1),
+            nn.PixelShuffle(2),
+            nn.SiLU(),
+            nn.Conv2d(width // 2, 3, 3, padding=1),
+        )
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("std", torch.ones(channels))
+
+    mean: Tensor
+    std: Tensor
+
+    def encode(self, video: Video) -> Latents:
+        """Normalised latents [batch, frame, channel, 8, 8] of a video in [-1, 1]."""
+        raw = _framewise(self.encoder, video)
+        return (raw - _over_channels(self.mean)) / _over_channels(self.std)
+
+    def decode(self, latents: Latents) -> Video:
+        """The video, not clamped, of normalised latents."""
+        return _framewise(self.decoder, latents * _over_channels(self.std) + _over_channels(self.mean))
+
+    @torch.no_grad()
+    def measure(self, video: Video, decay: float = 0.0) -> None:
+        """Move the latents' mean and standard deviation per channel to those of a video, `decay` of the old remaining."""
+        raw = _framewise(self.encoder, video)
+        self.mean.lerp_(raw.mean((0, 1, 3, 4)), 1 - decay)
+        self.std.lerp_(raw.std((0, 1, 3, 4)), 1 - decay)
+
+
+def reconstruction_loss(
+    codec: ToyCodec, frames: Float[Tensor, "image 3 height width"], rng: torch.Generator | None = None
+) -> Float[Tensor, ""]:
+    """What a codec in training minimises: squared plus a little absolute error through noisy raw latents, plus a latent penalty."""
+    raw = codec.encoder(frames)
+    noise = torch.randn(raw.shape, generator=rng, device=raw.device, dtype=raw.dtype)
+    decoded = codec.decoder(raw + codec.noise * noise)
+    error = F.mse_loss(decoded, frames) + ABSOLUTE_ERROR * F.l1_loss(decoded, frames)
+    return error + LATENT_PENALTY * raw.square().mean()
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+def _framewise(layers: Callable[[Tensor], Tensor], clip: Tensor) -> Tensor:
+    """Apply image layers to every frame of [batch, frame, ...]."""
+    return layers(clip.flatten(0, 1)).unflatten(0, clip.shape[:2])
+
+
+def _over_channels(statistic: Tensor) -> Tensor:
+    return statistic[:, None, None]

@@ -1,0 +1,152 @@
+"""Finished videos on disk: lossless clips, animated GIFs and filmstrips.
+
+Frames here are uint8 [frame, 3, height, width] RGB; `to_uint8` and `to_float` lead from and to the models' [-1, 1].
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+Frames: TypeAlias = UInt8[Tensor, "video_frame 3 video_height video_width"]
+"""A finished clip: RGB levels 0 to 255."""
+
+LABEL_HEIGHT = 14  # pixels above each picture of a filmstrip, room for the time
+
+
+def to_uint8(video: Float[Tensor, "*batch 3 height width"]) -> UInt8[Tensor, "*batch 3 height width"]:
+    """Pixels in [-1, 1] as levels 0 to 255; values outside are clipped."""
+    return ((video.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def to_float(video: UInt8[Tensor, "*batch 3 height width"]) -> Float[Tensor, "*batch 3 height width"]:
+    """Levels 0 to 255 as pixels in [-1, 1]."""
+    return video.float() / 127.5 - 1
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A finished video and its playback speed in frames per second."""
+
+    frames: Frames
+    fps: float
+
+
+class ClipWriter:
+    """Writes a lossless clip (FFV1 in Matroska) as its frames come; a context manager, memory constant in length.
+
+    Args:
+        path: file to write, by convention `.mkv`; its folder is made.
+        fps: playback speed in frames per second.
+
+    Raises:
+        ValueError: fps is not positive.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        if not fps > 0:
+            raise ValueError(f"{path}: fps is {fps}; it must be above 0")
+        self.path, self.fps = path, fps
+        self._container: Any = None
+        self._stream: Any = None
+
+    def __enter__(self) -> "ClipWriter":
+        import av
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._container = av.open(str(self.path), "w", format="matroska")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for packet in self._stream.encode() if self._stream else ():
+            self._container.mux(packet)
+        self._container.close()
+
+    def write(self, frames: Frames) -> None:
+        """Append frames, all of one size."""
+        import av
+
+        for frame in frames.permute(0, 2, 3, 1).contiguous().cpu().numpy():
+            if self._stream is None:
+                self._start(*frame.shape[:2])
+            for packet in self._stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")):
+                self._container.mux(packet)
+
+    def _start(self, height: int, width: int) -> None:
+        self._stream = self._container.add_stream("ffv1", rate=Fraction(self.fps).limit_denominator(1001))
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = "bgr0"  # RGB without colour conversion: every level comes back
+
+
+def write_clip(path: Path, clip: Clip) -> None:
+    """Write a lossless clip: `read_clip` gives back every level."""
+    with ClipWriter(path, clip.fps) as writer:
+        writer.write(clip.frames)
+
+
+def read_clip(path: Path) -> Clip:
+    """Read any clip that PyAV can decode. Raises ValueError when it cannot, or when there is no frame in it."""
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            fps = float(stream.average_rate or 0)
+            pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+    except (OSError, IndexError) as error:  # PyAV's own errors are OSErrors
+        raise ValueError(f"{path}: not a readable video ({error})") from error
+    if not pictures:
+        raise ValueError(f"{path}: the video has no frames; write it again")
+    return Clip(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous(), fps)
+
+
+def pictures(frames: Frames, scale: int = 1) -> list[Image.Image]:
+    """Frames as pictures, each pixel enlarged to a square of `scale` pixels."""
+    arrays = frames.permute(0, 2, 3, 1).cpu().numpy()
+    return [enlarged(Image.fromarray(array), scale) for array in arrays]
+
+
+def enlarged(picture: Image.Image, scale: int) -> Image.Image:
+    """A picture whose pixels became squares of `scale` pixels."""
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+
+
+def write_gif(path: Path, clip: Clip, scale: int = 1) -> None:
+    """Write an endlessly looping GIF. GIFs know hundredths of a second only: fps is rounded to 100 / n."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    duration = 10 * max(1, round(100 / clip.fps))
+    first, *rest = pictures(clip.frames, scale)
+    first.save(path, format="GIF", save_all=True, append_images=rest, duration=duration, loop=0)
+
+
+def spread(frames: int, count: int) -> list[int]:
+    """At most `count` frame indices spread evenly over a clip, the first and the last included."""
+    return sorted({round(index) for index in np.linspace(0, frames - 1, min(count, frames)).tolist()})
+
+
+def filmstrip(clip: Clip, at: Sequence[int], scale: int = 4) -> Image.Image:
+    """The frames `at` these indices side by side, each under its time in seconds."""
+    parts = pictures(clip.frames[list(at)], scale)
+    width, height = parts[0].size
+    strip = Image.new("RGB", (len(parts) * (width + 2) - 2, height + LABEL_HEIGHT), "white")
+    draw = ImageDraw.Draw(strip)
+    for column, (index, part) in enumerate(zip(at, parts, strict=True)):
+        draw.text((column * (width + 2) + 2, 1), f"{index / clip.fps:.1f} s", fill="black")
+        strip.paste(part, (column * (width + 2), LABEL_HEIGHT))
+    return strip
+
+
+def write_filmstrip(path: Path, clip: Clip, count: int = 10, scale: int = 4) -> None:
+    """Write `count` frames spread over a clip as one PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    filmstrip(clip, spread(len(clip.frames), count), scale).save(path)

@@ -48,7 +48,9 @@ class Rollout:
         object.__setattr__(self, "levels", tuple(self.levels))
         falling = all(high > low for high, low in zip(self.levels, [*self.levels[1:], 0.0], strict=True))
         if not self.levels or self.levels[0] != 1 or not falling:
-            raise ValueError(f"rollout.levels is {self.levels}; they must start at 1 and fall strictly, staying above 0")
+            raise ValueError(
+                f"rollout.levels is {self.levels}; they must start at 1 and fall strictly, staying above 0"
+            )
         if self.context_gradient not in ("detached", "through"):
             raise ValueError(f"rollout.context_gradient is {self.context_gradient!r}; allowed: 'detached', 'through'")
 
@@ -113,9 +115,7 @@ class Rollout:
         sigma = level_of(noisy, self.levels[exit_at])
         return to_clean(noisy, student(noisy, sigma, prompt, past)[0], sigma)
 
-    def _remember(
-        self, student: CausalVelocityModel, memory: Memory | None, clean: Latents, prompt: Prompts
-    ) -> Memory:
+    def _remember(self, student: CausalVelocityModel, memory: Memory | None, clean: Latents, prompt: Prompts) -> Memory:
         """The context pass: write a finished chunk into memory, at noise level 0."""
         through = self.context_gradient == "through" and torch.is_grad_enabled()
         with torch.set_grad_enabled(through):

@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from reward_forcing.shapes import Latents, Video
 
@@ -15,12 +15,12 @@ ABSOLUTE_ERROR: Final = 0.1  # weight of L1, for crisp edges
 
 
 class ToyCodec(nn.Module):
-    """Encoder and decoder with the latents' statistics as buffers: `encode` gives normalised latents, `decode` takes them.
+    """Encoder and decoder, with the raw latents' statistics as buffers: `encode` normalises, `decode` undoes it.
 
     Args:
         channels: latent channels.
         width: features of the widest layers.
-        noise: standard deviation of what is added to raw latents in training, so that small latent errors stay harmless.
+        noise: standard deviation of what training adds to raw latents, so that small latent errors stay harmless.
     """
 
     def __init__(self, channels: int = 6, width: int = 48, noise: float = 0.1) -> None:
@@ -63,7 +63,7 @@ class ToyCodec(nn.Module):
 
     @torch.no_grad()
     def measure(self, video: Video, decay: float = 0.0) -> None:
-        """Move the latents' mean and standard deviation per channel to those of a video, `decay` of the old remaining."""
+        """Move the latents' mean and deviation per channel to those of a video, `decay` of the old remaining."""
         raw = _framewise(self.encoder, video)
         self.mean.lerp_(raw.mean((0, 1, 3, 4)), 1 - decay)
         self.std.lerp_(raw.std((0, 1, 3, 4)), 1 - decay)
@@ -72,12 +72,13 @@ class ToyCodec(nn.Module):
 def reconstruction_loss(
     codec: ToyCodec, frames: Float[Tensor, "image 3 height width"], rng: torch.Generator | None = None
 ) -> Float[Tensor, ""]:
-    """What a codec in training minimises: squared plus a little absolute error through noisy raw latents, plus a latent penalty."""
+    """What a codec in training minimises: error of decoding noisy raw latents, plus a small penalty on latents."""
     raw = codec.encoder(frames)
     noise = torch.randn(raw.shape, generator=rng, device=raw.device, dtype=raw.dtype)
     decoded = codec.decoder(raw + codec.noise * noise)
-    error = F.mse_loss(decoded, frames) + ABSOLUTE_ERROR * F.l1_loss(decoded, frames)
-    return error + LATENT_PENALTY * raw.square().mean()
+    error = functional.mse_loss(decoded, frames) + ABSOLUTE_ERROR * functional.l1_loss(decoded, frames)
+    loss: Tensor = error + LATENT_PENALTY * raw.square().mean()
+    return loss
 
 
 class _Residual(nn.Module):
@@ -88,12 +89,14 @@ class _Residual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        changed: Tensor = self.body(x)
+        return x + changed
 
 
 def _framewise(layers: Callable[[Tensor], Tensor], clip: Tensor) -> Tensor:
     """Apply image layers to every frame of [batch, frame, ...]."""
-    return layers(clip.flatten(0, 1)).unflatten(0, clip.shape[:2])
+    frames = layers(clip.flatten(0, 1))
+    return frames.view(*clip.shape[:2], *frames.shape[1:])
 
 
 def _over_channels(statistic: Tensor) -> Tensor:

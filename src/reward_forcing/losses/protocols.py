@@ -1,6 +1,6 @@
 """What the student minimises."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from reward_forcing.shapes import Latents, Rewards
 
 
+@runtime_checkable
 class LossStrategy(Protocol):
     """A distribution matching loss over a batch; pure. Rewards are never differentiated."""
 

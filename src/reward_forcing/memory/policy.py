@@ -1,13 +1,14 @@
 """A causal student's memory: a window of recent frames and a sink that absorbs what leaves it."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
 from reward_forcing.memory.kv import KV, join
 
 
+@runtime_checkable
 class SinkStrategy(Protocol):
     """What becomes of the first frames, and of the frames that leave the window."""
 

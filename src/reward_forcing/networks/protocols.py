@@ -1,6 +1,6 @@
 """What the rollout and the losses ask of a network."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -8,6 +8,7 @@ from reward_forcing.memory.kv import KV
 from reward_forcing.shapes import Latents, Prompts
 
 
+@runtime_checkable
 class VelocityModel(Protocol):
     """Teacher or fake score: every frame sees every frame."""
 
@@ -15,6 +16,7 @@ class VelocityModel(Protocol):
         """The velocity of `noisy` at noise level `sigma` (one a sample or one a frame)."""
 
 
+@runtime_checkable
 class CausalVelocityModel(Protocol):
     """Student: a chunk sees itself and what is remembered."""
 

@@ -64,6 +64,16 @@ class WanTransformer(nn.Module):
             )
         self.channels, self.heads, self.layers, self.head_dim = channels, heads, layers, dim // heads
         self.patch, self.freq_dim, self.checkpointing = patch, freq_dim, checkpointing
+        self.sizes = {
+            "channels": channels,
+            "dim": dim,
+            "ffn_dim": ffn_dim,
+            "heads": heads,
+            "layers": layers,
+            "text_dim": text_dim,
+            "patch": patch,
+            "freq_dim": freq_dim,
+        }
         self.patch_embedding = nn.Conv3d(channels, dim, (1, patch, patch), (1, patch, patch))
         self.text_embedding = nn.Sequential(nn.Linear(text_dim, dim), nn.GELU("tanh"), nn.Linear(dim, dim))
         self.time_embedding = nn.Sequential(nn.Linear(freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
@@ -184,7 +194,9 @@ class Head(nn.Module):
         self.head = nn.Linear(dim, out)
         self.modulation = nn.Parameter(torch.randn(1, 2, dim) / dim**0.5)
 
-    def forward(self, tokens: Tokens, time: Float[Tensor, "batch #frame dim"]) -> Float[Tensor, "batch frame token out"]:
+    def forward(
+        self, tokens: Tokens, time: Float[Tensor, "batch #frame dim"]
+    ) -> Float[Tensor, "batch frame token out"]:
         """The patches, under the modulation of the frames' noise level."""
         shift, scale = (self.modulation + time.unsqueeze(2)).unsqueeze(3).unbind(2)
         patches: Tensor = self.head(modulate(tokens, shift, scale))

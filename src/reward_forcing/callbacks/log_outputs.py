@@ -1,0 +1,43 @@
+"""Write what training steps return to every logger."""
+
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+
+
+class LogOutputs(Callback):
+    """Logs the scalars of a step under that step's number; each network's only on its own turns, so none goes stale.
+
+    Args:
+        every: steps between two logged ones of the same network.
+
+    Raises:
+        ValueError: `every` is not positive.
+    """
+
+    def __init__(self, *, every: int = 1) -> None:
+        if every < 1:
+            raise ValueError(f"callbacks.log_outputs.every is {every}; it must be at least 1")
+        self.every = every
+        self._logged: dict[str, int] = {}
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Log this step."""
+        network, step = next(iter(outputs)).partition("/")[0], trainer.global_step
+        if step - self._logged.get(network, step - self.every) < self.every:
+            return
+        self._logged[network] = step
+        scalars = {name: float(value) for name, value in outputs.items()}
+        for logger in trainer.loggers:
+            logger.log_metrics(scalars, step)
+        if trainer.progress_bar_callback is not None:
+            trainer.progress_bar_metrics.update(
+                {name: value for name, value in scalars.items() if name.endswith("/loss")}
+            )

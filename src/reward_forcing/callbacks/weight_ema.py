@@ -1,0 +1,40 @@
+"""When and how fast averaged weights follow the trained ones."""
+
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+
+from reward_forcing.modules.steps import update_average
+
+
+class WeightEMA(Callback):
+    """Averages the weights a module names in `averaged()`, after each step in which its own optimiser stepped.
+
+    Args:
+        decay: weight of the old average at each step of the network.
+        start_step: the average is a plain copy until the module has done this many steps.
+
+    Raises:
+        ValueError: `decay` is outside [0, 1] or `start_step` is negative.
+    """
+
+    def __init__(self, *, decay: float, start_step: int = 0) -> None:
+        if not 0 <= decay <= 1:
+            raise ValueError(f"student_ema.decay is {decay}; it must be within [0, 1]")
+        if start_step < 0:
+            raise ValueError(f"student_ema.start_step is {start_step}; it must be at least 0")
+        self.decay, self.start_step = decay, start_step
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Average the networks that learned in this step."""
+        decay = self.decay if trainer.global_step > self.start_step else 0.0
+        for name, average, network in pl_module.averaged():  # type: ignore[operator]
+            if any(key.startswith(f"{name}/") for key in outputs):
+                update_average(average, network, decay)

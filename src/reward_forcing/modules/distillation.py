@@ -1,0 +1,178 @@
+"""Distribution matching distillation of a streaming student (Self Forcing, with EMA-Sink and Re-DMD)."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from reward_forcing import seeding
+from reward_forcing.codecs.protocols import TextEncoder
+from reward_forcing.flow import add_noise, random_sigma
+from reward_forcing.losses.flow_matching import flow_matching
+from reward_forcing.losses.protocols import LossStrategy
+from reward_forcing.losses.score_gap import effective_sample_size, score_gap
+from reward_forcing.modules.steps import Batch, Recipe, Scalars, is_student_turn, learn, prefixed
+from reward_forcing.networks.wan import WanTransformer
+from reward_forcing.rewards.protocols import RewardModel
+from reward_forcing.rollout import Rollout, always, generate
+from reward_forcing.shapes import Geometry, Latents, Sigma
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSettings:
+    """Where and how scores are compared.
+
+    Args:
+        guidance_scale: of the teacher, in the standard convention (1: none).
+        shift: how far noise levels lean towards 1.
+        low: smallest noise level.
+        high: largest noise level.
+    """
+
+    guidance_scale: float
+    shift: float
+    low: float = 0.02
+    high: float = 0.98
+
+    def draw(self, clean: Latents, key: seeding.Key) -> tuple[Latents, Sigma]:
+        """Noise, and one noise level a sample, to perturb clean latents with."""
+        rng = seeding.generator(*key)
+        sigma = random_sigma((len(clean), 1), rng, factor=self.shift, low=self.low, high=self.high)
+        noise = torch.randn(clean.shape, generator=rng)
+        return noise.to(clean.device), sigma.to(clean.device).expand(clean.shape[:2])
+
+
+@dataclass
+class Frozen:
+    """What takes part in distillation but does not learn; no part of checkpoints.
+
+    Args:
+        teacher: the bidirectional network whose distribution the student is to match.
+        text: encodes prompts; the empty prompt is the negative one.
+        reward: judges samples.
+    """
+
+    teacher: WanTransformer
+    text: TextEncoder
+    reward: RewardModel
+
+    def __post_init__(self) -> None:
+        self.teacher.requires_grad_(requires_grad=False).eval()
+
+
+class Distillation(LightningModule):
+    """Teacher, student and fake score; each step trains the student or the fake score, never both.
+
+    Checkpoints hold the student, its averaged weights, the fake score and the optimisers.
+
+    Args:
+        student: the causal network, initialised.
+        fake_score: the bidirectional network that follows the student's distribution, initialised from the teacher.
+        frozen: the teacher, the text encoder and the reward.
+        rollout: how the student generates.
+        loss: how the score gap and the rewards become a loss.
+        scores: where and how scores are compared.
+        geometry: sizes of the clips.
+        student_recipe: how the student is optimised.
+        fake_score_recipe: how the fake score is optimised.
+        fake_score_steps: steps of the fake score after each of the student's.
+        seed: of all randomness.
+    """
+
+    def __init__(
+        self,
+        *,
+        student: WanTransformer,
+        fake_score: WanTransformer,
+        frozen: Frozen,
+        rollout: Rollout,
+        loss: LossStrategy,
+        scores: ScoreSettings,
+        geometry: Geometry,
+        student_recipe: Recipe,
+        fake_score_recipe: Recipe,
+        fake_score_steps: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.student, self.fake_score, self.frozen = student, fake_score, frozen
+        self.student_ema = copy.deepcopy(student).requires_grad_(requires_grad=False)
+        self.rollout, self.loss, self.scores, self.geometry = rollout, loss, scores, geometry
+        self.student_recipe, self.fake_score_recipe = student_recipe, fake_score_recipe
+        self.fake_score_steps, self.seed = fake_score_steps, seed
+
+    def on_fit_start(self) -> None:
+        """Bring the frozen networks to where the student is."""
+        self.frozen.teacher.to(self.device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Scalars:  # noqa: ARG002 (Lightning's name)
+        """One optimiser step of the network whose turn it is, on `prompts`."""
+        optimizers = self.optimizers()
+        assert isinstance(optimizers, list)
+        if is_student_turn(self.global_step, self.fake_score_steps):
+            return prefixed("student", learn(self, optimizers[0], self.student_recipe, batch, self._student_loss))
+        return prefixed("fake_score", learn(self, optimizers[1], self.fake_score_recipe, batch, self._fake_score_loss))
+
+    def _student_loss(self, batch: Batch, key: seeding.Key) -> Scalars:
+        prompts: list[str] = batch["prompts"]
+        clean = self._generate(prompts, key)
+        rewards = self.frozen.reward(clean.detach(), prompts)
+        noise, sigma = self.scores.draw(clean, (self.seed, "gap", *key))
+        gap = score_gap(
+            clean,
+            noise,
+            sigma,
+            prompt=self._encode(prompts),
+            negative=self._encode([""] * len(prompts)),
+            teacher=self.frozen.teacher,
+            fake_score=self.fake_score,
+            guidance_scale=self.scores.guidance_scale,
+        )
+        weights = self.loss.weights(rewards)
+        return {
+            "loss": self.loss(clean, gap, rewards),
+            "score_gap": gap.abs().mean(),
+            "reward": rewards.mean(),
+            "reward_spread": rewards.std(unbiased=False),
+            "effective_sample_size": effective_sample_size(weights),
+            "largest_share": weights.max() / weights.sum(),
+        }
+
+    def _fake_score_loss(self, batch: Batch, key: seeding.Key) -> Scalars:
+        with torch.no_grad():
+            clean = self._generate(batch["prompts"], key)
+        noise, sigma = self.scores.draw(clean, (self.seed, "fake_score", *key))
+        velocity = self.fake_score(add_noise(clean, noise, sigma), sigma, self._encode(batch["prompts"]))
+        return {"loss": flow_matching(velocity, clean, noise)}
+
+    def _generate(self, prompts: list[str], key: seeding.Key) -> Latents:
+        """Clips of the student, all chunks leaving at the same denoising step on every rank."""
+        noise = seeding.VideoNoise(
+            keys=tuple((self.seed, "rollout", *key, index) for index in range(len(prompts))),
+            chunk_shape=self.geometry.chunk_shape,
+            device=self.device,
+        )
+        exit_at = seeding.exit_step(self.seed, self.global_step, len(self.rollout.levels))
+        prompt = always(self._encode(prompts))
+        chunks = range(self.geometry.chunks)
+        return generate(self.rollout.stream(self.student, noise, prompt, chunks=chunks, exit_at=exit_at))
+
+    def _encode(self, prompts: list[str]) -> Tensor:
+        return self.frozen.text(prompts).to(self.device)
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[object]]:
+        """The optimisers of the student and of the fake score."""
+        student = self.student_recipe.optimizer(self.student.named_parameters())
+        return [student, self.fake_score_recipe.optimizer(self.fake_score.named_parameters())], []
+
+    def averaged(self) -> list[tuple[str, nn.Module, nn.Module]]:
+        """A network's name in reports, its average, and itself."""
+        return [("student", self.student_ema, self.student)]
+
+    def exports(self) -> dict[str, nn.Module]:
+        """What training is for: the averaged student."""
+        return {"student": self.student_ema}

@@ -1,0 +1,154 @@
+"""What the LightningModules share: one optimiser step over micro-batches, learning rates, averaged weights, turns."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from reward_forcing.seeding import Key
+
+Scalars: TypeAlias = dict[str, Tensor]
+"""What a step reports, by name; a callback logs it."""
+
+Batch: TypeAlias = dict[str, Any]
+"""What a DataModule yields: tensors and lists, one entry a sample."""
+
+OptimizerFactory: TypeAlias = Callable[[Iterable[tuple[str, nn.Parameter]]], Optimizer]
+"""Makes an optimiser from named parameters; every class of `torch.optim` does, given its other arguments."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateSchedule:
+    """The learning rate as a share of its peak, a function of the step: a linear rise, a plateau, a linear fall.
+
+    Args:
+        warmup: steps of the rise.
+        total: steps of training; None: the rate never falls.
+        fall: share of the training spent falling.
+        floor: where the fall ends.
+
+    Raises:
+        ValueError: a share is outside [0, 1] or a count is negative.
+    """
+
+    warmup: int = 0
+    total: int | None = None
+    fall: float = 0.0
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("fall", "floor"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"rate.{name} is {getattr(self, name)}; it must be within [0, 1]")
+        if self.warmup < 0 or (self.total is not None and self.total < 1):
+            raise ValueError(f"rate.warmup is {self.warmup} and rate.total {self.total}; they must be >= 0 and >= 1")
+
+    def __call__(self, step: int) -> float:
+        """The share at `step`, counted from 0."""
+        rise = min(1.0, (step + 1) / (self.warmup + 1))
+        if self.total is None or not self.fall:
+            return rise
+        left = max(0.0, (self.total - step) / (self.fall * self.total))
+        return rise * max(self.floor, min(1.0, left))
+
+
+def micro_batches(batch: Batch, count: int) -> Iterator[Batch]:
+    """A batch of tensors and lists in `count` equal parts.
+
+    Raises:
+        ValueError: `count` does not divide the batch.
+    """
+    size = len(next(iter(batch.values())))
+    if size % count:
+        raise ValueError(f"recipe.micro_batches is {count}; it must divide the batch of a rank ({size})")
+    part = size // count
+    for start in range(0, size, part):
+        yield {name: values[start : start + part] for name, values in batch.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one network is optimised.
+
+    Args:
+        optimizer: makes the optimiser from the network's parameters.
+        gradient_clip: largest norm of the gradient.
+        rate: learning rate over steps.
+        micro_batches: parts a rank's batch is processed in, their gradients averaged.
+
+    Raises:
+        ValueError: the clip or the number of micro-batches is not positive.
+    """
+
+    optimizer: OptimizerFactory
+    gradient_clip: float
+    rate: RateSchedule = RateSchedule()
+    micro_batches: int = 1
+
+    def __post_init__(self) -> None:
+        if self.gradient_clip <= 0:
+            raise ValueError(f"recipe.gradient_clip is {self.gradient_clip}; it must be positive")
+        if self.micro_batches < 1:
+            raise ValueError(f"recipe.micro_batches is {self.micro_batches}; it must be at least 1")
+
+
+def learn(
+    module: LightningModule,
+    optimizer: Optimizer,
+    recipe: Recipe,
+    batch: Batch,
+    loss_of: Callable[[Batch, Key], Scalars],
+) -> Scalars:
+    """One optimiser step on one batch of a rank.
+
+    Args:
+        module: whose training step this is; its completed steps and rank key the randomness.
+        optimizer: of the network that learns.
+        recipe: how it learns.
+        batch: tensors and lists of equal length.
+        loss_of: the "loss" of a micro-batch, and whatever else is to be reported of it, given a key for its randomness.
+
+    Returns:
+        The mean of what was reported, the norm of the gradient before clipping, and the learning rate.
+    """
+    reports: list[Scalars] = []
+    optimizer.zero_grad(set_to_none=True)
+    for index, part in enumerate(micro_batches(batch, recipe.micro_batches)):
+        report = loss_of(part, (module.global_step, module.global_rank, index))
+        module.manual_backward(report["loss"] / recipe.micro_batches)
+        reports.append({name: value.detach() for name, value in report.items()})
+    rate = _set_rate(optimizer, recipe.rate(module.global_step))
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    norm = nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)
+    optimizer.step()
+    means = {name: torch.stack([report[name] for report in reports]).mean() for name in reports[0]}
+    return {**means, "gradient_norm": norm, "learning_rate": torch.tensor(rate)}
+
+
+def _set_rate(optimizer: Optimizer, share: float) -> float:
+    """Set every group's learning rate to a share of its peak; returns the first group's."""
+    for group in optimizer.param_groups:
+        group.setdefault("peak", group["lr"])
+        group["lr"] = group["peak"] * share
+    return float(optimizer.param_groups[0]["lr"])
+
+
+def prefixed(prefix: str, scalars: Scalars) -> Scalars:
+    """The same scalars under the name of the network they belong to."""
+    return {f"{prefix}/{name}": value for name, value in scalars.items()}
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move averaged weights towards the network's: `decay average + (1 - decay) network`."""
+    for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+        mean.lerp_(value, 1 - decay)
+
+
+def is_student_turn(step: int, fake_score_steps: int) -> bool:
+    """Whose turn a step is: the student's first, then `fake_score_steps` of the fake score, and so on."""
+    return step % (fake_score_steps + 1) == 0

@@ -92,27 +92,23 @@ class Rollout:
         for chunk in chunks:
             for finished in previous:
                 memory = self._remember(student, memory, finished, prompt(chunk))
-            clean = self._denoise(student, memory, noise, chunk, prompt(chunk), exit_at)
+            steps = [noise(chunk, step) for step in range(exit_at + 1)]
+            clean = self._denoise(student, memory, steps, prompt(chunk))
             yield clean
             previous = [clean]
 
     def _denoise(
-        self,
-        student: CausalVelocityModel,
-        memory: Memory | None,
-        noise: Noise,
-        chunk: int,
-        prompt: Prompts,
-        exit_at: int,
+        self, student: CausalVelocityModel, memory: Memory | None, noises: list[Latents], prompt: Prompts
     ) -> Latents:
-        noisy = noise(chunk, 0)
+        """One denoising pass for each noise; only the last carries gradients."""
+        noisy = noises[0]
         past = student.nothing(noisy) if memory is None else self.memory.read(memory)
-        for step in range(exit_at):
+        for level, following, noise in zip(self.levels, self.levels[1:], noises[1:], strict=False):
             with torch.no_grad():
-                sigma = level_of(noisy, self.levels[step])
+                sigma = level_of(noisy, level)
                 clean = to_clean(noisy, student(noisy, sigma, prompt, past)[0], sigma)
-                noisy = add_noise(clean, noise(chunk, step + 1), level_of(noisy, self.levels[step + 1]))
-        sigma = level_of(noisy, self.levels[exit_at])
+                noisy = add_noise(clean, noise, level_of(noisy, following))
+        sigma = level_of(noisy, self.levels[len(noises) - 1])
         return to_clean(noisy, student(noisy, sigma, prompt, past)[0], sigma)
 
     def _remember(self, student: CausalVelocityModel, memory: Memory | None, clean: Latents, prompt: Prompts) -> Memory:

@@ -1,6 +1,7 @@
 """Many-step sampling from a bidirectional teacher."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 
@@ -36,7 +37,7 @@ def trajectory(
     state = noise
     yield state
     levels = [*denoising_levels(steps, shift_factor), 0.0]
-    for high, low in zip(levels, levels[1:], strict=False):
+    for high, low in pairwise(levels):
         velocity = guided_velocity(
             teacher, state, level_of(state, high), prompt=prompt, negative=negative, guidance_scale=guidance_scale
         )

@@ -59,7 +59,7 @@ class Geometry:
                 )
         if self.frames % self.chunk_frames:
             raise ValueError(
-                f"geometry.frames is {self.frames}; it must be a multiple of geometry.chunk_frames ({self.chunk_frames})"
+                f"geometry.frames is {self.frames}; it must be a multiple of chunk_frames ({self.chunk_frames})"
             )
 
     @property

@@ -1,5 +1,7 @@
 """Write what training steps return to every logger."""
 
+# ruff: noqa: ARG002 (Lightning names the arguments of its hooks)
+
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
@@ -27,7 +29,7 @@ class LogOutputs(Callback):
         pl_module: LightningModule,
         outputs: Any,
         batch: Any,
-        batch_idx: int,  # noqa: ARG002
+        batch_idx: int,
     ) -> None:
         """Log this step."""
         network, step = next(iter(outputs)).partition("/")[0], trainer.global_step

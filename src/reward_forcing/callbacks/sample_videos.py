@@ -1,5 +1,7 @@
 """Show what a network generates while it learns: animated in TensorBoard, as filmstrips in the run's folder."""
 
+# ruff: noqa: ARG002 (Lightning names the arguments of its hooks)
+
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,7 +36,7 @@ class StudentSampler:
     geometry: Geometry
     chunks: int
 
-    def __call__(self, module: Any, prompt: Prompts, negative: Prompts, seed: int) -> Latents:  # noqa: ARG002
+    def __call__(self, module: Any, prompt: Prompts, negative: Prompts, seed: int) -> Latents:
         """Clips of `module.student_ema`, every one with noise of its own."""
         keys = tuple((seed, "sample", index) for index in range(len(prompt)))
         noise = seeding.VideoNoise(keys, self.geometry.chunk_shape, prompt.device)
@@ -109,7 +111,7 @@ class SampleVideos(Callback):
         pl_module: LightningModule,
         outputs: Any,
         batch: Any,
-        batch_idx: int,  # noqa: ARG002
+        batch_idx: int,
     ) -> None:
         """Generate and show, when it is time."""
         if trainer.global_step % self.every or not trainer.is_global_zero:

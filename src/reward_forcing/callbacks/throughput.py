@@ -1,5 +1,7 @@
 """How fast a training goes and how much memory it takes."""
 
+# ruff: noqa: ARG002 (Lightning names the arguments of its hooks)
+
 import resource
 import sys
 import time
@@ -25,7 +27,7 @@ class Throughput(Callback):
         self.every = every
         self._since, self._samples, self._steps = 0.0, 0, 0
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the first window."""
         self._since, self._samples, self._steps = time.perf_counter(), 0, 0
 
@@ -35,7 +37,7 @@ class Throughput(Callback):
         pl_module: LightningModule,
         outputs: Any,
         batch: Any,
-        batch_idx: int,  # noqa: ARG002
+        batch_idx: int,
     ) -> None:
         """Count the step; log and restart at the end of a window."""
         self._samples += len(next(iter(batch.values()))) * trainer.world_size

@@ -1,5 +1,7 @@
 """When and how fast averaged weights follow the trained ones."""
 
+# ruff: noqa: ARG002 (Lightning names the arguments of its hooks)
+
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
@@ -31,7 +33,7 @@ class WeightEMA(Callback):
         pl_module: LightningModule,
         outputs: Any,
         batch: Any,
-        batch_idx: int,  # noqa: ARG002
+        batch_idx: int,
     ) -> None:
         """Average the networks that learned in this step."""
         decay = self.decay if trainer.global_step > self.start_step else 0.0

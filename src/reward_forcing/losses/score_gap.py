@@ -28,7 +28,8 @@ def guided_velocity(
 ) -> Latents:
     """The teacher's velocity under guidance, both prompts in one pass."""
     velocities = teacher(torch.cat([noisy, noisy]), torch.cat([sigma, sigma]), torch.cat([prompt, negative]))
-    return guided(*velocities.chunk(2), guidance_scale)
+    conditional, unconditional = velocities.chunk(2)
+    return guided(conditional, unconditional, guidance_scale)
 
 
 @torch.no_grad()

@@ -53,8 +53,9 @@ class MemoryPolicy:
 
     def __post_init__(self) -> None:
         if self.window_frames is not None and self.window_frames < self.sink.frames + self.chunk_frames:
+            least = self.sink.frames + self.chunk_frames
             raise ValueError(
-                f"memory.window_frames is {self.window_frames}; it must be at least {self.sink.frames + self.chunk_frames}: "
+                f"memory.window_frames is {self.window_frames}; it must be at least {least}: "
                 f"sink.frames ({self.sink.frames}) + geometry.chunk_frames ({self.chunk_frames})"
             )
 
@@ -72,7 +73,8 @@ class MemoryPolicy:
         sink = join([memory.sink, chunk.between(0, room).to(memory.sink.keys.dtype)]) if room else memory.sink
         recent = join([memory.recent, chunk.between(room)])
         seen = memory.seen + chunk.frames
-        surplus = 0 if self.window_frames is None else recent.frames + sink.frames + self.chunk_frames - self.window_frames
+        kept = sink.frames + recent.frames + self.chunk_frames
+        surplus = 0 if self.window_frames is None else kept - self.window_frames
         if surplus > 0:
             evicted = recent.between(0, surplus).to(sink.keys.dtype)
             sink = fold_frames(self.sink, sink, evicted, first=seen - recent.frames)

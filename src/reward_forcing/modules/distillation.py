@@ -164,10 +164,10 @@ class Distillation(LightningModule):
     def _encode(self, prompts: list[str]) -> Tensor:
         return self.frozen.text(prompts).to(self.device)
 
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[object]]:
+    def configure_optimizers(self) -> list[Optimizer]:
         """The optimisers of the student and of the fake score."""
         student = self.student_recipe.optimizer(self.student.named_parameters())
-        return [student, self.fake_score_recipe.optimizer(self.fake_score.named_parameters())], []
+        return [student, self.fake_score_recipe.optimizer(self.fake_score.named_parameters())]
 
     def averaged(self) -> list[tuple[str, nn.Module, nn.Module]]:
         """A network's name in reports, its average, and itself."""

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -98,7 +99,7 @@ class Recipe:
 
 def learn(
     module: LightningModule,
-    optimizer: Optimizer,
+    optimizer: LightningOptimizer | Optimizer,
     recipe: Recipe,
     batch: Batch,
     loss_of: Callable[[Batch, Key], Scalars],
@@ -129,7 +130,7 @@ def learn(
     return {**means, "gradient_norm": norm, "learning_rate": torch.tensor(rate)}
 
 
-def _set_rate(optimizer: Optimizer, share: float) -> float:
+def _set_rate(optimizer: LightningOptimizer | Optimizer, share: float) -> float:
     """Set every group's learning rate to a share of its peak; returns the first group's."""
     for group in optimizer.param_groups:
         group.setdefault("peak", group["lr"])

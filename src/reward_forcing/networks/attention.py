@@ -17,21 +17,27 @@ Heads = Float[Tensor, "batch frame token head head_dim"]
 
 
 @dataclass(frozen=True)
-class TokenMask:
-    """Visibility between frames, spread over their tokens when attention asks for it."""
+class Scene:
+    """Where the frames of a pass stand and what they see; the same for every layer.
 
-    frames: FrameMask | None
-    tokens: int
+    Args:
+        turns: rotations of the remembered frames and, last, of the frames of this pass.
+        mask: which frames of this pass see which; None: all see all.
+    """
 
-    def to(self, device: torch.device) -> "TokenMask":
-        """The same mask on another device."""
-        return TokenMask(None if self.frames is None else self.frames.to(device), self.tokens)
+    turns: Complex[Tensor, "frame token 1 pair"]
+    mask: FrameMask | None
 
-    def dense(self) -> Bool[Tensor, "query key"] | None:
-        """Which query tokens may look at which key tokens; None: all at all."""
-        if self.frames is None:
+    def to(self, device: torch.device) -> "Scene":
+        """The same scene on another device."""
+        return Scene(self.turns.to(device), None if self.mask is None else self.mask.to(device))
+
+    def token_mask(self) -> Bool[Tensor, "query key"] | None:
+        """Which tokens may look at which."""
+        if self.mask is None:
             return None
-        return self.frames.repeat_interleave(self.tokens, 0).repeat_interleave(self.tokens, 1)
+        tokens = self.turns.shape[1]
+        return self.mask.repeat_interleave(tokens, 0).repeat_interleave(tokens, 1)
 
 
 class SelfAttention(nn.Module):
@@ -46,16 +52,14 @@ class SelfAttention(nn.Module):
     def forward(
         self,
         tokens: Tokens,
-        turns: Complex[Tensor, "frames token 1 pair"],
-        mask: TokenMask,
+        scene: Scene,
         past: tuple[Heads, Heads] | None,
     ) -> tuple[Tokens, Heads, Heads]:
         """What the tokens attend to, and their own keys (before rotation) and values.
 
         Args:
             tokens: the frames of this pass.
-            turns: rotations of the remembered frames and, last, of these frames.
-            mask: which frames see which.
+            scene: where the frames stand and what they see.
             past: keys, before rotation, and values of the remembered frames.
         """
         split = (self.heads, -1)
@@ -64,8 +68,9 @@ class SelfAttention(nn.Module):
         own_values = self.v(tokens).unflatten(-1, split)
         keys = own_keys if past is None else torch.cat([past[0], own_keys], 1)
         values = own_values if past is None else torch.cat([past[1], own_values], 1)
-        queries = rotate(queries, turns[-queries.shape[1] :])
-        attended = attend(queries.flatten(1, 2), rotate(keys, turns).flatten(1, 2), values.flatten(1, 2), mask.dense())
+        queries = rotate(queries, scene.turns[-queries.shape[1] :])
+        keys = rotate(keys, scene.turns)
+        attended = attend(queries.flatten(1, 2), keys.flatten(1, 2), values.flatten(1, 2), scene.token_mask())
         return self.o(attended.flatten(2)).view_as(tokens), own_keys, own_values
 
 
@@ -94,5 +99,5 @@ def attend(
     mask: Bool[Tensor, "query key"] | None,
 ) -> Float[Tensor, "batch query head head_dim"]:
     """Softmax attention."""
-    by_head = (states.transpose(1, 2) for states in (queries, keys, values))
-    return scaled_dot_product_attention(*by_head, attn_mask=mask).transpose(1, 2)
+    query, key, value = (states.transpose(1, 2) for states in (queries, keys, values))
+    return scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2)

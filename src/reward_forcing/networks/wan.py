@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from reward_forcing.memory.kv import KV
 from reward_forcing.networks import layouts
-from reward_forcing.networks.attention import CrossAttention, SelfAttention, TokenMask
+from reward_forcing.networks.attention import CrossAttention, Scene, SelfAttention
 from reward_forcing.networks.layouts import Layout
 from reward_forcing.networks.rotary import axis_dims, rotations
 from reward_forcing.shapes import Latents, Prompts, Sigma
@@ -59,9 +59,7 @@ class WanTransformer(nn.Module):
     ) -> None:
         super().__init__()
         if dim % heads or any(size % 2 or size < 2 for size in axis_dims(dim // heads)):
-            raise ValueError(
-                f"network.dim is {dim} with {heads} heads; heads must divide it, and a head needs an even size of at least 6"
-            )
+            raise ValueError(f"network.dim is {dim} with {heads} heads; heads must divide it, into even sizes >= 6")
         self.channels, self.heads, self.layers, self.head_dim = channels, heads, layers, dim // heads
         self.patch, self.freq_dim, self.checkpointing = patch, freq_dim, checkpointing
         self.sizes = {
@@ -115,15 +113,14 @@ class WanTransformer(nn.Module):
         if layout is None:
             layout = layouts.bidirectional(noisy.shape[1] + (past.frames if past else 0))
         rows, columns = noisy.shape[3] // self.patch, noisy.shape[4] // self.patch
-        turns = rotations(layout.positions, rows, columns, self.head_dim).to(noisy.device)
-        mask = TokenMask(layout.mask, rows * columns).to(noisy.device)
+        scene = Scene(rotations(layout.positions, rows, columns, self.head_dim), layout.mask).to(noisy.device)
         time, modulation = self._embed_time(sigma.unsqueeze(1) if sigma.dim() == 1 else sigma, noisy)
         text = self.text_embedding(prompt.to(noisy.dtype))
         tokens = self.patch_embedding(noisy.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)
         keys, values = [], []
         for index, block in enumerate(self.blocks):
             known = None if past is None else (past.keys[index], past.values[index])
-            tokens, key, value = self._run(block, tokens, modulation, text, turns, mask, known)
+            tokens, key, value = self._run(block, tokens, modulation, text, scene, known)
             keys.append(key)
             values.append(value)
         velocity = self._unpatchify(self.head(tokens, time), rows, columns)
@@ -148,7 +145,8 @@ class WanTransformer(nn.Module):
     def _unpatchify(self, tokens: Tokens, rows: int, columns: int) -> Latents:
         """Patches back to latents; a token lists patch row, patch column, channel, channel fastest."""
         grid = tokens.unflatten(-1, (self.patch, self.patch, self.channels)).unflatten(2, (rows, columns))
-        return grid.permute(0, 1, 6, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)
+        latents: Tensor = grid.permute(0, 1, 6, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)
+        return latents
 
 
 def sinusoid(timestep: Float[Tensor, "..."], dim: int) -> Float[Tensor, "... dim"]:
@@ -174,13 +172,12 @@ class Block(nn.Module):
         tokens: Tokens,
         time: Float[Tensor, "batch #frame 6 dim"],
         text: Float[Tensor, "batch word dim"],
-        turns: Tensor,
-        mask: TokenMask,
+        scene: Scene,
         past: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tokens, Tensor, Tensor]:
         """The tokens after this block, and this block's keys and values of their frames."""
         shift_sa, scale_sa, gate_sa, shift_ffn, scale_ffn, gate_ffn = (self.modulation + time).unsqueeze(3).unbind(2)
-        attended, keys, values = self.self_attn(modulate(tokens, shift_sa, scale_sa), turns, mask, past)
+        attended, keys, values = self.self_attn(modulate(tokens, shift_sa, scale_sa), scene, past)
         tokens = tokens + gate_sa * attended
         tokens = tokens + self.cross_attn(self.norm3(tokens), text)
         return tokens + gate_ffn * self.ffn(modulate(tokens, shift_ffn, scale_ffn)), keys, values

@@ -16,7 +16,7 @@ class NoSink:
 
     def __post_init__(self) -> None:
         if self.frames:
-            raise ValueError(f"sink.frames is {self.frames}; without a sink it must be 0 (or choose sink=static or sink=ema)")
+            raise ValueError(f"sink.frames is {self.frames}; without a sink it must be 0 (or choose sink=static)")
 
     def fold(self, sink: KV, evicted: KV) -> KV:  # noqa: ARG002 (the protocol's name)
         """The empty sink; what was evicted is forgotten."""

@@ -8,7 +8,7 @@ from reward_forcing.shapes import Prompts
 
 
 class ToyWords:
-    """Every word of a prompt is one token, one-hot over the vocabulary, scaled to unit mean square; missing words are zero.
+    """Every word is one token, one-hot over the vocabulary, scaled to unit mean square; missing words are zero.
 
     Args:
         vocabulary: all known words.

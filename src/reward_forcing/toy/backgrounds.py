@@ -1,4 +1,4 @@
-"""Measuring the background of every frame behind the sprite: its pan, its palette, its contrast, its likeness to the start."""
+"""Measuring the background behind the sprite: its pan, its palette, its contrast, its likeness to the start."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -44,12 +44,16 @@ def measure_backgrounds(rgb: Rgb, plain: Bool[Tensor, " clip"]) -> Backgrounds:
 
 
 def fit_pattern(rgb: Rgb, mask: Mask, plain: Bool[Tensor, " clip"]) -> Float[Tensor, "clip frame 3 3"]:
-    """Least squares over the masked pixels: coefficients [pattern, colour] of (1, cos, sin) of the wave, or (1, x, y) if plain."""
+    """Least squares over the masked pixels.
+
+    The coefficients [pattern, colour] belong to (1, cos, sin) of the wave, in plain clips to (1, x, y).
+    """
     basis = torch.where(plain[:, None, None, None], *_bases(rgb.device))
     weighted = torch.einsum("nfhw,nkhw->nfkhw", mask.to(rgb.dtype), basis)
     gram = torch.einsum("nfkhw,nlhw->nfkl", weighted, basis)
     ridge = 1e-3 * torch.eye(3, device=rgb.device)
-    return torch.linalg.solve(gram + ridge, torch.einsum("nfkhw,nfchw->nfkc", weighted, rgb))
+    solution: Tensor = torch.linalg.solve(gram + ridge, torch.einsum("nfkhw,nfchw->nfkc", weighted, rgb))
+    return solution
 
 
 def pan(fit: Float[Tensor, "clip frame 3 3"]) -> Float[Tensor, "clip frame-1"]:
@@ -63,7 +67,7 @@ def pan(fit: Float[Tensor, "clip frame 3 3"]) -> Float[Tensor, "clip frame-1"]:
 def palette_of(
     rgb: Rgb, mask: Mask
 ) -> tuple[Float[Tensor, "clip 3"], Float[Tensor, "clip 3"], Float[Tensor, "clip 2"]]:
-    """The segment in colour space on which the masked pixels lie: mean, unit direction, and where along it they begin and end."""
+    """The segment in colour space on which the masked pixels lie: mean, unit direction, begin and end along it."""
     weight = mask.to(rgb.dtype)[:, :, None]
     total = weight.sum((1, 3, 4)).clamp(min=1)
     centre = (rgb * weight).sum((1, 3, 4)) / total

@@ -1,7 +1,8 @@
 """The words of the toy world: what a caption may say, and reading one back.
 
-A caption is four words in this order: sprite colour, sprite shape, sprite speed, pan, for instance `red circle slow pan-fast`.
-`any` and `pan-any` leave the speed open (it is still fixed per clip); `plain` is the easy world, whose background never moves.
+A caption is four words in this order: colour, shape and speed of the sprite, pan of the camera; for instance
+`red circle slow pan-fast`. `any` and `pan-any` leave the speed open (it is still fixed per clip); `plain` is the easy
+world, whose background never moves.
 """
 
 from dataclasses import dataclass
@@ -42,7 +43,11 @@ class Caption:
 
 
 def parse(prompt: str) -> Caption:
-    """Read a prompt back into a Caption. Raises ValueError unless it has exactly four known words in the known order."""
+    """Read a prompt back into a Caption.
+
+    Raises:
+        ValueError: the prompt is not four known words in the known order.
+    """
     words = prompt.split()
     if len(words) != 4:
         raise ValueError(f"toy caption {prompt!r} has {len(words)} words; allowed: colour, shape, speed, pan (4 words)")

@@ -33,7 +33,8 @@ def coverage(
 ) -> Float[Tensor, "*pixels"]:
     """Share of each pixel that the sprite covers, by signed distance.
 
-    offset: pixel position minus sprite centre. The centre is the centroid for every shape."""
+    offset: pixel position minus sprite centre. The centre is the centroid for every shape.
+    """
     x, y = offset.unbind(-1)
     circle = offset.norm(dim=-1) - radius
     lean = (3**0.5 / 2) * x.abs() - 0.5 * y  # the two upper sides of a triangle with its tip up

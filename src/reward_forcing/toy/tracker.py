@@ -1,15 +1,15 @@
 """What can be measured in a toy video from its pixels alone. Pure functions; ground truth scores perfectly.
 
-All take video [clip, frame, 3, 32, 32] in [-1, 1] (or what `track` made of it) and, where words matter, one prompt a clip.
-Scores are one number a clip or a frame, NaN where the prompt makes the question meaningless (`pan_accuracy` of `pan-any`).
+All take video [clip, frame, 3, 32, 32] in [-1, 1] (or what `track` made of it) and, where words matter, one prompt a
+clip. Scores are NaN where the prompt makes the question meaningless (`pan_accuracy` of `pan-any`).
 
 | function | gives | truth |
 |---|---|---|
-| `track(video, prompts)` | Track: everything below starts from it | |
-| `window(track, start, stop)` | the same of frames start..stop-1; palette, contrast and copy keep their reference | |
-| `track.one` [clip, frame] | 1 where exactly one sprite of one colour is seen | 1 |
-| `colour_accuracy`, `shape_accuracy(track, prompts)` [clip, frame] | 1 where one sprite is seen and is as captioned | 1 |
-| `speed_accuracy(track, prompts)` [clip] | 1 where the sprite's speed is nearest to the captioned word; NaN for `any` | 1 |
+| `track(video, prompts)` | Track: all below starts from it | |
+| `window(track, start, stop)` | frames start..stop-1 of it, references kept | |
+| `track.one` [clip, frame] | 1 where exactly one sprite is seen | 1 |
+| `colour_accuracy`, `shape_accuracy(track, prompts)` [clip, frame] | 1 where one is seen, as captioned | 1 |
+| `speed_accuracy(track, prompts)` [clip] | 1 where its speed is nearest to the word's; NaN for `any` | 1 |
 | `pan_accuracy(track, prompts)` [clip] | the same for the pan; NaN for `pan-any` and `plain` | 1 |
 | `step_motion(track)` [clip, frame - 1] | pixels the sprite moved; NaN across lost sprites and jumps | |
 | `net_displacement(track, frames=12)` [clip, window] | pixels between centroids `frames` apart; wobble cancels | |
@@ -17,9 +17,9 @@ Scores are one number a clip or a frame, NaN where the prompt makes the question
 | `scroll_ratio(track, prompts, frames=12)` [clip] | panned / captioned; NaN without a moving pan word | 1 +-.12 |
 | `jitter(track)` [clip] | mean second difference of the centroid, pixels | about 0.1 |
 | `jumps(track)` [clip] | share of frame pairs in which the sprite teleports (> 5 px) | 0 |
-| `track.palette_distance` [clip, frame] | mean RGB distance of the background to the first chunk's palette segment | 0 |
+| `track.palette_distance` [clip, frame] | mean RGB distance of the background to the first chunk's palette | 0 |
 | `track.contrast` [clip, frame] | background amplitude relative to the first chunk | 1 |
-| `track.copy` [clip, frame] | correlation of the background with the first frame at zero shift | 0 on average when panning |
+| `track.copy` [clip, frame] | correlation of the background with frame 0, unshifted | 0 on average when panning |
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ class Track:
 
 @torch.no_grad()
 def track(video: Float[Tensor, "clip frame 3 height width"], prompts: Sequence[str]) -> Track:
-    """Measure a batch of videos. The prompts only tell which clips are plain (their background is fitted as a gradient).
+    """Measure a batch of videos; of the prompts it only uses which clips are plain (fitted as a gradient).
 
     Raises:
         ValueError: not one prompt a clip, or a prompt that is no caption.
@@ -65,7 +65,9 @@ def track(video: Float[Tensor, "clip frame 3 height width"], prompts: Sequence[s
     if len(prompts) != len(video):
         raise ValueError(f"tracker.track: {len(prompts)} prompts for {len(video)} clips; one a clip is needed")
     plain = torch.tensor([parse(prompt).plain for prompt in prompts], device=video.device)
-    parts = [_track(*part) for part in zip(video.split(CLIPS_AT_ONCE), plain.split(CLIPS_AT_ONCE), strict=True)]
+    parts = [
+        _track(*part) for part in zip(torch.split(video, CLIPS_AT_ONCE), torch.split(plain, CLIPS_AT_ONCE), strict=True)
+    ]
     return Track(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Track)})
 
 
@@ -93,7 +95,7 @@ def shape_accuracy(seen: Track, prompts: Sequence[str]) -> Float[Tensor, "clip f
 
 
 def sprite_speed(seen: Track) -> Float[Tensor, " clip"]:
-    """Median speed of the sprite in pixels per frame over spans of 2 frames; NaN if it was never seen to move steadily."""
+    """Median speed of the sprite over spans of 2 frames, pixels per frame; NaN if it was never seen for 3 frames."""
     return (_displacement(seen, 2) / 2).nanmedian(1).values
 
 
@@ -113,7 +115,7 @@ def pan_speed(seen: Track) -> Float[Tensor, " clip"]:
 
 
 def pan_accuracy(seen: Track, prompts: Sequence[str]) -> Float[Tensor, " clip"]:
-    """1 where the camera's speed is nearest to the captioned word's and not backwards; NaN for `pan-any` and `plain`."""
+    """1 where the camera's speed is nearest to the word's and not backwards; NaN for `pan-any` and `plain`."""
     words = ("pan-still", "pan-slow", "pan-fast")
     speed = pan_speed(seen)
     nearest = (speed[:, None] - torch.tensor([PAN_OF_WORD[word] for word in words])).abs().argmin(1)
@@ -152,7 +154,7 @@ def scroll_displacement(seen: Track, frames: int = 12) -> Float[Tensor, "clip wi
 
 
 def scroll_ratio(seen: Track, prompts: Sequence[str], frames: int = 12) -> Float[Tensor, " clip"]:
-    """Panned over captioned distance, mean over spans of `frames` frames; NaN where the caption asks for no certain pan."""
+    """Panned over captioned distance, mean over spans of `frames` frames; NaN unless the word is a moving one."""
     asked = torch.tensor([PAN_OF_WORD.get(parse(prompt).pan, 0.0) for prompt in prompts])
     ratio = scroll_displacement(seen, frames).mean(1) / (frames * asked)
     return torch.where(asked > 0, ratio, torch.nan)
@@ -169,7 +171,8 @@ def jumps(seen: Track) -> Float[Tensor, " clip"]:
     """Share of neighbouring frames, both with one sprite, between which it moved more than JUMP pixels."""
     both = seen.one[:, 1:] & seen.one[:, :-1]
     far = seen.centre.diff(dim=1).norm(dim=-1) > JUMP
-    return (both & far).sum(1) / both.sum(1).clamp(min=1)
+    share: Tensor = (both & far).sum(1) / both.sum(1).clamp(min=1)
+    return share
 
 
 def _displacement(seen: Track, span: int) -> Float[Tensor, "clip pair"]:

@@ -1,7 +1,8 @@
 """The toy world: scenes as pure functions of (seed, index), with the exact state of every frame.
 
-One sprite bounces over a background of two colours (the palette: uncaptioned, the identity to keep). In the default world the camera
-pans over a long diagonal wave; in the plain world the background is a static gradient. Frame t needs no earlier frame.
+One sprite bounces over a background of two colours (the palette: uncaptioned, the identity to keep). In the default
+world the camera pans over a long diagonal wave; in the plain world the background is a static gradient. Frame t needs
+no earlier frame.
 
     scene  = sample(seed, index)                       # everything about one clip
     scene  = switch(scene, 60, "blue cross fast plain")   # other words from frame 60 on; position and palette go on
@@ -92,7 +93,7 @@ class States:
 
 
 def sample(seed: int, index: int, config: WorldConfig | None = None, *, caption: str | None = None) -> Scene:
-    """Scene number `index` of world `seed`; with `caption`, the same scene under other words. Any two calls agree bit for bit."""
+    """Scene number `index` of world `seed`; with `caption`, the same scene under other words."""
     config = config or WorldConfig()
     rng = np.random.default_rng((seed, index))
     drawn = _draw_caption(rng, config)
@@ -113,7 +114,9 @@ def sample(seed: int, index: int, config: WorldConfig | None = None, *, caption:
 def switch(scene: Scene, frame: int, caption: str, config: WorldConfig | None = None) -> Scene:
     """The same scene with other words from `frame` on: position, direction, radius and palette go on.
 
-    Raises ValueError unless `frame` comes after the last switch, and when the new words change the kind of background."""
+    Raises:
+        ValueError: `frame` is not after the last switch, or the new words change the kind of background.
+    """
     last, words = scene.segments[-1], parse(caption)
     if frame <= last.start:
         raise ValueError(f"switch: frame is {frame}; allowed: above {last.start}, the start of the last segment")
@@ -127,13 +130,14 @@ def switch(scene: Scene, frame: int, caption: str, config: WorldConfig | None = 
 
 def trace(scenes: Sequence[Scene], start: int, stop: int) -> States:
     """The exact state of frames start..stop-1 of every scene."""
-    frames = np.arange(start, stop)
+    times = range(start, stop)
+    frames = np.asarray(times)
     centres = [_centre(scene, frames) for scene in scenes]
     return States(
         centre=torch.tensor(np.stack(centres), dtype=torch.float32),
         radius=torch.tensor([scene.radius for scene in scenes], dtype=torch.float32),
-        colour=_indices([[COLOURS.index(_segment_at(s, t).caption.colour) for t in frames] for s in scenes]),
-        shape=_indices([[SHAPES.index(_segment_at(s, t).caption.shape) for t in frames] for s in scenes]),
+        colour=_indices([[COLOURS.index(_segment_at(s, t).caption.colour) for t in times] for s in scenes]),
+        shape=_indices([[SHAPES.index(_segment_at(s, t).caption.shape) for t in times] for s in scenes]),
         scroll=torch.tensor(np.stack([s.phase + _travel(s, frames, "pan_speed") for s in scenes]), dtype=torch.float32),
         palette=torch.tensor([scene.palette for scene in scenes], dtype=torch.float32),
         plain=torch.tensor([float(scene.segments[0].caption.plain) for scene in scenes]),

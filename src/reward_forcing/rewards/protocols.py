@@ -1,0 +1,14 @@
+"""What a reward model is."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from reward_forcing.shapes import Latents, Rewards
+
+
+class RewardModel(Protocol):
+    """Judges finished samples. Never part of a gradient; decodes to pixels itself if it needs to."""
+
+    def __call__(self, clean: Latents, prompts: Sequence[str]) -> Rewards:
+        """One number a sample, higher is better."""
+        ...

@@ -1,0 +1,140 @@
+"""A metric is a value: a pure function of the evidence, with the words a report needs. `VideoMetric` collects one.
+
+To add a metric, add a file to `evaluation/metrics/` with a tuple `MEASURES`: it is found, tabulated and tested.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torchmetrics import Metric
+
+from evaluation import metrics
+from evaluation.evidence import Evidence, look
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One way to score videos.
+
+    Args:
+        name: as in tables on disk.
+        title: as in reports, short.
+        unit: of the score; empty for shares and other pure numbers.
+        better: which scores are better; "target" means closest to `target` on average over videos, "open" that the
+            score describes and does not judge.
+        target: the truth's score where it is known, otherwise NaN.
+        kind: "toy" needs videos of the toy world, "any" does not.
+        min_frames: shorter videos and windows have no score.
+        function: the score of every clip, or of every clip and frame, whose mean then counts, leaving out NaN.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    better: Literal["higher", "lower", "target", "open"]
+    target: float = float("nan")
+    kind: Literal["toy", "any"]
+    min_frames: int = 1
+    function: Callable[[Evidence], Float[Tensor, "clip *frame"]]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a direction that needs a target it has not got."""
+        if self.better == "target" and np.isnan(self.target):
+            raise ValueError(f"measure {self.name!r}: better is 'target', so target must be a number")
+
+    def __call__(self, evidence: Evidence) -> Float[Tensor, " clip"]:
+        """One score a clip; NaN where the metric has nothing to say."""
+        if evidence.frames.shape[1] < self.min_frames:
+            return torch.full((len(evidence.frames),), torch.nan)
+        scores = self.function(evidence).float()
+        return scores.reshape(len(scores), -1).nanmean(1)
+
+    def error(self, score: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+        """How bad a mean score is: lower is better, whatever the direction of the metric; NaN if it does not judge."""
+        errors = {"higher": -score, "lower": score, "target": np.abs(score - self.target)}
+        return errors.get(self.better, np.full_like(score, np.nan))
+
+
+def discover() -> dict[str, Measure]:
+    """All metrics by name, from every file of `evaluation/metrics/`, in alphabetical order of files.
+
+    Raises:
+        ValueError: two metrics share a name.
+    """
+    found: dict[str, Measure] = {}
+    for module in sorted(pkgutil.iter_modules(metrics.__path__), key=lambda module: module.name):
+        for measure in importlib.import_module(f"{metrics.__name__}.{module.name}").MEASURES:
+            if measure.name in found:
+                raise ValueError(
+                    f"evaluation/metrics/{module.name}.py: the name {measure.name!r} is taken; choose another"
+                )
+            found[measure.name] = measure
+    return found
+
+
+def choose(names: Sequence[str] | None) -> dict[str, Measure]:
+    """The metrics of these names, all by default. Raises ValueError for an unknown name."""
+    known = discover()
+    for name in names or ():
+        if name not in known:
+            raise ValueError(f"metrics: {name!r} is unknown; allowed: {', '.join(known)}")
+    return known if names is None else {name: known[name] for name in names}
+
+
+class VideoMetric(Metric):
+    """Mean of a measure over videos, with the score of every video kept: a torchmetrics metric for training loops.
+
+    Videos of several processes are joined when it computes; a video that came twice (padding samplers repeat some)
+    counts once, if indices are given.
+
+    Args:
+        measure: the measure or its name.
+    """
+
+    full_state_update = False
+    is_differentiable = False
+    scores: list[Tensor] | Tensor
+    indices: list[Tensor] | Tensor
+
+    def __init__(self, measure: Measure | str) -> None:
+        super().__init__()
+        self.measure = choose([measure])[measure] if isinstance(measure, str) else measure
+        # Lists of other than 1-D float32 tensors fail when a process has no video.
+        self.add_state("scores", [], dist_reduce_fx="cat")
+        self.add_state("indices", [], dist_reduce_fx="cat")
+
+    def update(
+        self,
+        videos: UInt8[Tensor, "clip frame 3 height width"],
+        prompts: Sequence[str],
+        indices: Sequence[int] | None = None,
+    ) -> None:
+        """Score videos.
+
+        Args:
+            videos: levels 0 to 255.
+            prompts: one a video.
+            indices: one number a video, the same for the same video on every process; by default they count up.
+        """
+        first = sum(len(part) for part in self.scores)
+        numbers = range(first, first + len(videos)) if indices is None else indices
+        assert isinstance(self.scores, list)
+        assert isinstance(self.indices, list)
+        self.scores.append(self.measure(look(videos, prompts)))
+        self.indices.append(torch.tensor(list(numbers), dtype=torch.float32))
+
+    def per_video(self) -> dict[int, float]:
+        """The score of every video by its index."""
+        scores, indices = (torch.cat([*part, torch.empty(0)]) for part in (self.scores, self.indices))
+        return {int(i): float(s) for i, s in sorted(zip(indices.tolist(), scores.tolist(), strict=True))}
+
+    def compute(self) -> Tensor:
+        """Mean over videos, leaving out those the metric has nothing to say about."""
+        return torch.tensor(list(self.per_video().values())).nanmean()

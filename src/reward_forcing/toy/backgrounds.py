@@ -23,7 +23,7 @@ MARGIN: Final = 2  # pixels around them are mixed
 class Backgrounds:
     """What was measured in each frame."""
 
-    shift: Float[Tensor, "clip frame-1"]
+    shift: Float[Tensor, "clip pair"]
     palette_distance: Float[Tensor, "clip frame"]
     contrast: Float[Tensor, "clip frame"]
     copy: Float[Tensor, "clip frame"]
@@ -56,7 +56,7 @@ def fit_pattern(rgb: Rgb, mask: Mask, plain: Bool[Tensor, " clip"]) -> Float[Ten
     return solution
 
 
-def pan(fit: Float[Tensor, "clip frame 3 3"]) -> Float[Tensor, "clip frame-1"]:
+def pan(fit: Float[Tensor, "clip frame 3 3"]) -> Float[Tensor, "clip pair"]:
     """Camera movement between neighbouring frames in pixels, signed, from the wave's phase; up to half a wavelength."""
     luma = fit.mean(-1)
     phase = torch.atan2(luma[..., 1], luma[..., 2])

@@ -49,7 +49,7 @@ class Track:
     colour: Int[Tensor, "clip frame"]  # index into captions.COLOURS
     shape: Int[Tensor, "clip frame"]  # index into captions.SHAPES
     iou: Float[Tensor, "clip frame"]  # overlap with the best shape template, 0 to 1
-    shift: Float[Tensor, "clip frame-1"]  # camera pan between neighbours, signed; 0 in the plain world
+    shift: Float[Tensor, "clip pair"]  # camera pan between neighbours, signed; 0 in the plain world
     palette_distance: Float[Tensor, "clip frame"]
     contrast: Float[Tensor, "clip frame"]
     copy: Float[Tensor, "clip frame"]
@@ -125,7 +125,7 @@ def pan_accuracy(seen: Track, prompts: Sequence[str]) -> Float[Tensor, " clip"]:
     return torch.where(torch.tensor([word in words for word in asked]), right.float(), torch.nan)
 
 
-def step_motion(seen: Track) -> Float[Tensor, "clip frame-1"]:
+def step_motion(seen: Track) -> Float[Tensor, "clip pair"]:
     """Pixels the sprite moved between neighbouring frames; NaN where it was lost or jumped."""
     return _displacement(seen, 1)
 

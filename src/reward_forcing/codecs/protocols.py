@@ -1,11 +1,12 @@
 """What the rest of the project expects of a codec and of a text encoder."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from reward_forcing.shapes import Latents, Prompts, Video
 
 
+@runtime_checkable
 class LatentCodec(Protocol):
     """Pixels <-> latents, usable chunk by chunk: a stream of chunks decodes to the stream of the decoded chunks."""
 
@@ -18,6 +19,7 @@ class LatentCodec(Protocol):
         ...
 
 
+@runtime_checkable
 class TextEncoder(Protocol):
     """Words -> embeddings. The empty prompt is the unconditional (negative) one."""
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 from reward_forcing.flow import add_noise, bell_weights, random_sigma, schedule, to_clean
@@ -13,12 +14,13 @@ from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.networks import layouts
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.rollout import level_of
-from reward_forcing.shapes import Latents, Prompts, Sigma
+from reward_forcing.shapes import Latents, Prompts
 
 TABLE_STEPS = 1000
 """Resolution of the table of training weights (Self Forcing's scheduler)."""
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What a causal student is initialised to do."""
 
@@ -28,7 +30,7 @@ class Objective(Protocol):
         """The loss of a batch of clips at a training step."""
 
 
-def per_chunk(values: Tensor, chunk_frames: int) -> Sigma:
+def per_chunk(values: Shaped[Tensor, "batch chunk"], chunk_frames: int) -> Shaped[Tensor, "batch frame"]:
     """Spread one value a chunk over the chunk's frames."""
     return values.repeat_interleave(chunk_frames, 1)
 

@@ -1,11 +1,12 @@
 """What a reward model is."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from reward_forcing.shapes import Latents, Rewards
 
 
+@runtime_checkable
 class RewardModel(Protocol):
     """Judges finished samples. Never part of a gradient; decodes to pixels itself if it needs to."""
 

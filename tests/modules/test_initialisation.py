@@ -1,0 +1,89 @@
+import pytest
+import torch
+
+from reward_forcing import seeding
+from reward_forcing.flow import add_noise
+from reward_forcing.losses.flow_matching import flow_matching
+from reward_forcing.memory.policy import MemoryPolicy
+from reward_forcing.memory.sinks.none import NoSink
+from reward_forcing.modules.initialisation import DiffusionForcing, Objective, ODERegression, TeacherForcing, per_chunk
+from reward_forcing.networks import layouts
+from reward_forcing.networks.wan import WanTransformer
+from tests import tiny, training
+
+OBJECTIVES: list[Objective] = [
+    TeacherForcing(memories=[training.memory()], levels=training.LEVELS, shift=3.0),
+    DiffusionForcing(chunk_frames=2, window_frames=4, shift=5.0),
+    ODERegression(chunk_frames=2, levels=(1.0, 0.5)),
+]
+
+
+def loss_of(objective: Objective, student: WanTransformer, step: int = 0, seed: int = 0) -> torch.Tensor:
+    batch = next(iter(training.StepLoader(2)))
+    prompt = training.Words()(batch["prompts"])
+    return objective(student, batch, prompt, seeding.generator(seed, "loss"), step)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: type(objective).__name__)
+def test_objectives_are_functions_of_their_generator_and_train_everything(objective: Objective) -> None:
+    student = tiny.network()
+    loss = loss_of(objective, student)
+    assert torch.equal(loss, loss_of(objective, student))
+    assert not torch.equal(loss, loss_of(objective, student, seed=1))
+    loss.backward()
+    silent = [name for name, parameter in student.named_parameters() if parameter.grad is None]
+    assert silent == []
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: type(objective).__name__)
+def test_every_objective_trains_in_the_module(objective: Objective) -> None:
+    reports = training.Reports()
+    trainer = training.fit(training.causal_init(objective), 3, reports)
+    assert trainer.global_step == 3
+    assert all(report["student/loss"].isfinite() for report in reports.all)
+
+
+def test_teacher_forcing_through_a_boundless_memory_is_the_masked_forward() -> None:
+    """The oracle for the streamed form: one forward pass under the teacher-forcing mask."""
+    student, chunk = tiny.network(), 2
+    policy = MemoryPolicy(sink=NoSink(), window_frames=None, chunk_frames=chunk)
+    objective = TeacherForcing(memories=[policy], levels=(1.0, 0.5), shift=3.0)
+    batch = next(iter(training.StepLoader(2)))
+    clean, prompt = batch["latents"], training.Words()(batch["prompts"])
+    streamed = objective(student, batch, prompt, seeding.generator("oracle"), 0)
+    rng = seeding.generator("oracle")
+    noise = torch.randn(clean.shape, generator=rng)
+    sigma = per_chunk(objective._draw(2, 3, rng), chunk)
+    both = torch.cat([clean, add_noise(clean, noise, sigma)], 1)
+    layout = layouts.teacher_forcing(6, chunk)
+    velocity = student(both, torch.cat([torch.zeros_like(sigma), sigma], 1), prompt, layout=layout)[:, 6:]
+    torch.testing.assert_close(streamed, flow_matching(velocity, clean, noise), rtol=1e-4, atol=1e-5)
+
+
+def test_memories_take_turns() -> None:
+    first = TeacherForcing(memories=[training.memory(), training.memory(0.0)], levels=(1.0,), shift=3.0)
+    second = TeacherForcing(memories=[training.memory(0.0)], levels=(1.0,), shift=3.0)
+    student = tiny.network()
+    assert torch.equal(loss_of(first, student, step=1), loss_of(second, student))
+    assert not torch.equal(loss_of(first, student, step=0), loss_of(second, student))
+
+
+def test_ode_regression_wants_one_state_more_than_levels() -> None:
+    with pytest.raises(ValueError, match="objective.levels"):
+        loss_of(ODERegression(chunk_frames=2, levels=(1.0, 0.8, 0.5)), tiny.network())
+
+
+def test_ode_regression_is_zero_for_the_true_velocity() -> None:
+    """A straight trajectory: the velocity noise - clean leads every stored state to the clean end."""
+    levels = (1.0, 0.5)
+    objective = ODERegression(chunk_frames=2, levels=levels)
+    batch = next(iter(training.StepLoader(2)))
+    clean, noise = batch["states"][:, -1], batch["states"][:, 0]
+    batch["states"] = torch.stack([noise, 0.5 * noise + 0.5 * clean, clean], 1)
+
+    class Straight(WanTransformer):
+        def forward(self, *_: object, **__: object) -> torch.Tensor:  # type: ignore[override]
+            return noise - clean
+
+    student = Straight(**tiny.SIZES)
+    assert objective(student, batch, torch.zeros(2, 3, 5), seeding.generator(0), 0) < 1e-10

@@ -1,0 +1,55 @@
+"""Where prompts come from: a text file, the captions of shards, or the toy world."""
+
+from pathlib import Path
+
+from reward_forcing.data.shards import Shards
+from reward_forcing.toy.world import WorldConfig, sample
+
+
+def read_prompts(path: str | Path) -> tuple[str, ...]:
+    """The prompts of a UTF-8 text file, one a line; blanks around them are dropped.
+
+    Raises:
+        ValueError: there is no such file, or it is empty, or a line is empty, a duplicate or not UTF-8.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"prompts: {path} is not a file; give a text file with one prompt a line")
+    seen: dict[str, int] = {}
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        prompt = _decoded(path, number, line)
+        if prompt in seen:
+            raise ValueError(f"prompts: {path}, line {number} repeats line {seen[prompt]}: {prompt!r}; delete one")
+        seen[prompt] = number
+    if not seen:
+        raise ValueError(f"prompts: {path} is empty; write one prompt a line")
+    return tuple(seen)
+
+
+def shard_captions(folder: str | Path) -> tuple[str, ...]:
+    """The caption of every clip of a folder of shards, repeated as often as it occurs."""
+    shards = Shards(folder)
+    return tuple(shards.text(clip) for clip in range(len(shards)))
+
+
+def world_prompts(world: WorldConfig, seed: int, count: int) -> tuple[str, ...]:
+    """Captions as the toy world draws them, one for each of `count` scenes; they repeat.
+
+    Raises:
+        ValueError: `count` is not positive.
+    """
+    if count < 1:
+        raise ValueError(f"data.content.prompts.count is {count}; it must be at least 1")
+    return tuple(sample(seed, index, world).caption for index in range(count))
+
+
+def _decoded(path: Path, number: int, line: bytes) -> str:
+    try:
+        prompt = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"prompts: {path}, line {number} is not UTF-8 ({error.reason}); save the file as UTF-8"
+        ) from error
+    if not prompt:
+        raise ValueError(f"prompts: {path}, line {number} is empty; delete the line")
+    return prompt

@@ -112,7 +112,8 @@ class Reports(Callback):
         self.all: list[dict[str, Tensor]] = []
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
-        assert trainer.global_step and pl_module.training
+        assert trainer.global_step
+        assert pl_module.training
         self.all.append(dict(outputs))
 
 

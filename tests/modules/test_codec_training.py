@@ -1,4 +1,5 @@
 from functools import partial
+from typing import Any
 
 import torch
 from lightning import Trainer
@@ -15,7 +16,7 @@ def test_codec_learns_and_normalises_its_latents() -> None:
     recipe = Recipe(optimizer=partial(torch.optim.AdamW, lr=3e-3), gradient_clip=1.0)
     module = CodecTraining(codec=ToyCodec(channels=2, width=8), recipe=recipe, seed=0)
     video = tiny.normal(2, 2, 3, 32, 32).tanh()
-    loader = DataLoader([{"video": clip} for clip in video] * 30, batch_size=2)
+    loader: DataLoader[Any] = DataLoader([{"video": clip} for clip in video] * 30, batch_size=2)  # type: ignore[arg-type]
     reports = training.Reports()
     trainer = Trainer(
         max_steps=30,

@@ -22,7 +22,7 @@ def test_each_step_trains_exactly_one_network() -> None:
         def on_train_batch_start(self, *_: object) -> None:
             self.before = weights(module.student), weights(module.fake_score), weights(module.frozen.teacher)
 
-        def on_train_batch_end(self, *args: object, **kwargs: object) -> None:
+        def on_train_batch_end(self, *_: object, **__: object) -> None:
             after = weights(module.student), weights(module.fake_score), weights(module.frozen.teacher)
             seen.append([not torch.equal(old, new) for old, new in zip(self.before, after, strict=True)])
 
@@ -86,7 +86,7 @@ def test_average_follows_the_student_on_its_turns_only(fake_score_steps: int) ->
     student_after = []
 
     class Follow(training.Reports):
-        def on_train_batch_end(self, *args: object, **kwargs: object) -> None:
+        def on_train_batch_end(self, *_: object, **__: object) -> None:
             student_after.append(weights(module.student))
 
     training.fit(module, 5, Follow(), WeightEMA(decay=0.7))

@@ -3,7 +3,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_forcing.modules.steps import RateSchedule, Recipe, is_student_turn, micro_batches, prefixed, update_average
+from reward_forcing.modules.steps import (
+    Batch,
+    RateSchedule,
+    Recipe,
+    is_student_turn,
+    micro_batches,
+    prefixed,
+    update_average,
+)
 from tests import training
 
 
@@ -21,7 +29,7 @@ def test_rate_is_a_share(step: int, warmup: int, fall: float) -> None:
 
 @pytest.mark.parametrize("wrong", [{"fall": 1.5}, {"floor": -0.1}, {"warmup": -1}, {"total": 0}])
 def test_rate_rejects(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="rate."):
+    with pytest.raises(ValueError, match=r"rate\."):
         RateSchedule(**wrong)  # type: ignore[arg-type]
 
 
@@ -30,17 +38,17 @@ def test_turns_are_one_student_step_then_the_fake_scores() -> None:
 
 
 def test_micro_batches_partition_a_batch() -> None:
-    batch = {"latents": torch.arange(6), "prompts": list("abcdef")}
+    batch: Batch = {"latents": torch.arange(6), "prompts": list("abcdef")}
     parts = list(micro_batches(batch, 3))
     assert [part["prompts"] for part in parts] == [["a", "b"], ["c", "d"], ["e", "f"]]
     assert torch.equal(torch.cat([part["latents"] for part in parts]), batch["latents"])
-    with pytest.raises(ValueError, match="recipe.micro_batches is 4; it must divide the batch of a rank \\(6\\)"):
+    with pytest.raises(ValueError, match=r"recipe\.micro_batches is 4; it must divide the batch of a rank \(6\)"):
         list(micro_batches(batch, 4))
 
 
 @pytest.mark.parametrize("wrong", [{"gradient_clip": 0.0}, {"gradient_clip": 1.0, "micro_batches": 0}])
 def test_recipe_rejects(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="recipe."):
+    with pytest.raises(ValueError, match=r"recipe\."):
         Recipe(optimizer=torch.optim.SGD, **wrong)  # type: ignore[arg-type]
 
 

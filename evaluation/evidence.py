@@ -59,7 +59,7 @@ def look(frames: UInt8[Tensor, "clip frame 3 height width"], prompts: Sequence[s
     return Evidence(frames, frames[:, :FIRST_CHUNK], tuple(prompts), seen)
 
 
-def is_toy(prompt: str, size: Sequence[int]) -> bool:
+def is_toy(prompt: str, size: Sequence[int] = (SIZE, SIZE)) -> bool:
     """Whether a video of this size (height, width) under this prompt belongs to the toy world."""
     try:
         parse(prompt)

@@ -6,6 +6,7 @@ differences between columns keep their pairing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -41,9 +42,12 @@ def cluster_means(scores: Scores, clusters: Sequence[str]) -> Float[np.ndarray, 
     return _ratio(*by_cluster(scores, clusters))
 
 
+@lru_cache(maxsize=4)
 def draws(clusters: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Int[np.ndarray, "resample cluster"]:
-    """How often every cluster is drawn in every resample; depends on nothing but the arguments."""
-    return np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
+    """How often every cluster is drawn in every resample; depends on nothing but the arguments. Read only."""
+    drawn = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def bootstrap(scores: Scores, clusters: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> Replicates:
@@ -107,9 +111,12 @@ def _all_signs(count: int) -> Float[np.ndarray, "flip cluster"]:
     return 1.0 - 2.0 * (bits & 1)
 
 
+@lru_cache(maxsize=4)
 def _some_signs(count: int, resamples: int, seed: int) -> Float[np.ndarray, "flip cluster"]:
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(resamples, count))
-    return np.concatenate([np.ones((1, count)), signs])
+    signs = 2.0 * np.random.default_rng(seed).integers(0, 2, size=(resamples, count)) - 1.0
+    whole = np.concatenate([np.ones((1, count)), signs])
+    whole.setflags(write=False)
+    return whole
 
 
 def _ratio(total: Float[np.ndarray, "*any"], count: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:

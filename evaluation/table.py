@@ -78,14 +78,9 @@ def sliding(records: Sequence[Record], metric: str) -> Float[np.ndarray, "video 
 def write_tables(folder: Path, records: Sequence[Record]) -> None:
     """Write `per_video.csv` (a row a video) and `per_window.csv` (a row a video and window)."""
     metrics = metric_names(records)
-    _write_csv(
-        folder / "per_video.csv", ("cell", "prompt", "seed", "video", "frames", *metrics), _video_rows(records, metrics)
-    )
-    _write_csv(
-        folder / "per_window.csv",
-        ("cell", "prompt", "seed", "video", "window", "start", "stop", *metrics),
-        _window_rows(records, metrics),
-    )
+    which = ("cell", "prompt", "seed", "video")
+    _write_csv(folder / "per_video.csv", (*which, "frames", *metrics), _video_rows(records, metrics))
+    _write_csv(folder / "per_window.csv", (*which, "window", "start", "stop", *metrics), _window_rows(records, metrics))
 
 
 def metric_names(records: Iterable[Record]) -> list[str]:

@@ -1,0 +1,58 @@
+"""What a result came from: versions, digests, and what the videos' makers wrote down."""
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import evaluation
+import reward_forcing
+from evaluation.table import Record
+
+PACKAGES: Final = ("torch", "torchmetrics", "numpy", "av", "reward-forcing")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def arithmetic_digest() -> str:
+    """SHA-256 of the code that scores depend on, so that old scores are not continued with new arithmetic."""
+    ours, src = Path(evaluation.__file__).parent, Path(reward_forcing.__file__).parent
+    names = [ours / "evidence.py", ours / "measure.py", ours / "windows.py", ours / "baselines.py"]
+    folders = [ours / "functional", ours / "metrics", src / "toy"]
+    files = names + [file for folder in folders for file in sorted(folder.glob("*.py"))]
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(file.name.encode() + b"\0" + file.read_bytes())
+    return whole.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that scores depend on; the package itself may be run uninstalled."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def shared_metadata(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
+    """For every cell, what the metadata of all its videos agree on."""
+    cells: dict[str, dict[str, Any]] = {}
+    for r in records:
+        known = cells.setdefault(r.cell, dict(r.metadata))
+        cells[r.cell] = {key: value for key, value in known.items() if r.metadata.get(key) == value}
+    return cells
+
+
+def differing(cells: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The keys whose values are not the same in all cells, in alphabetical order."""
+    keys = sorted({key for content in cells.values() for key in content})
+    return [key for key in keys if len({repr(content.get(key)) for content in cells.values()}) > 1]

@@ -1,0 +1,229 @@
+"""From scores of videos to statements about cells: means, curves over time and paired differences, with intervals."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from evaluation import statistics
+from evaluation.baselines import TRUTH
+from evaluation.functional import drift
+from evaluation.measure import Measure
+from evaluation.table import Record, metric_names, sliding
+from evaluation.windows import CLIP, PARTS, WHOLE
+
+WINDOWS: Final = (WHOLE, CLIP, *PARTS)
+DRIFTS: Final = ("drift_std", "drift_last_first", "drift_start_end", "drift_slope")
+PRIMARY: Final = (
+    ("net_displacement", WHOLE),
+    ("scroll_ratio", WHOLE),
+    ("palette_drift", "late"),
+    ("copy_score", "late"),
+    ("contrast", "late"),
+    ("one_sprite", WHOLE),
+    ("shape_accuracy", WHOLE),
+)
+"""Compared between cells and corrected for their number; everything else is exploratory."""
+
+Column = tuple[str, str]
+"""A metric, and the window or kind of drift it is taken over."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over videos with its 95 % interval over prompts; all NaN without a score."""
+
+    mean: float
+    low: float
+    high: float
+    videos: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two cells on the videos they share: `cell` minus `reference`."""
+
+    cell: str
+    reference: str
+    metric: str
+    window: str
+    difference: Estimate
+    verdict: Literal["better", "worse", "unclear", "open"]
+    """By the interval of the improvement; "open" for metrics that do not judge."""
+    won: float
+    """Share of prompts on which `cell` is better."""
+    p: float
+    """Sign-flip test over prompts; adjusted by Holm for the primary columns."""
+    prompts: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric along the video, one point a sliding window."""
+
+    seconds: tuple[float, ...]
+    """Middles of the windows."""
+    points: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything a report says about scores."""
+
+    reference: str
+    cells: tuple[str, ...]
+    baselines: tuple[str, ...]
+    estimates: Mapping[str, Mapping[Column, Estimate]]
+    curves: Mapping[str, Mapping[str, Curve]]
+    comparisons: tuple[Comparison, ...]
+    primary: tuple[Column, ...]
+
+    def compared(self, cell: str, column: Column) -> Comparison | None:
+        """The comparison of a cell with the reference; None for the reference itself and for baselines."""
+        fits = (c for c in self.comparisons if (c.cell, c.metric, c.window) == (cell, *column))
+        return next(fits, None)
+
+
+def summarise(records: Sequence[Record], measures: Mapping[str, Measure], reference: str | None = None) -> Summary:
+    """Summarise all records; the reference cell is the first one by default.
+
+    Raises:
+        ValueError: there is no such reference cell.
+    """
+    cells = tuple(dict.fromkeys(r.cell for r in records if not r.baseline))
+    baselines = tuple(dict.fromkeys(r.cell for r in records if r.baseline))
+    reference = cells[0] if reference is None else reference
+    if reference not in cells:
+        raise ValueError(f"reference: {reference!r} is not a cell of these videos; allowed: {', '.join(cells)}")
+    of_cell = {cell: [r for r in records if r.cell == cell] for cell in (*cells, *baselines)}
+    metrics = [name for name in metric_names(records) if name in measures]
+    columns = [(name, window) for name in metrics for window in (*WINDOWS, *DRIFTS)]
+    primary = tuple(column for column in PRIMARY if column in columns)
+    judges = judges_of(columns, measures, of_cell.get(TRUTH, []))
+    others = [cell for cell in cells if cell != reference]
+    compared = [c for cell in others for c in compare(of_cell[cell], of_cell[reference], judges)]
+    return Summary(
+        reference=reference,
+        cells=cells,
+        baselines=baselines,
+        estimates={cell: estimate(part, columns) for cell, part in of_cell.items()},
+        curves={cell: {name: curve(part, name) for name in metrics} for cell, part in of_cell.items()},
+        comparisons=tuple(adjusted(compared, primary)),
+        primary=primary,
+    )
+
+
+def scores(records: Sequence[Record], columns: Sequence[Column]) -> Float[np.ndarray, "video column"]:
+    """The table behind all estimates."""
+    if not records:
+        return np.empty((0, len(columns)))
+    return np.stack([_column(records, *column) for column in columns], 1)
+
+
+def _column(records: Sequence[Record], metric: str, window: str) -> Float[np.ndarray, " video"]:
+    if window not in DRIFTS:
+        return np.array([r.score(metric, window) for r in records])
+    table = sliding(records, metric)
+    if not table.shape[1]:
+        return np.full(len(records), np.nan)
+    if window == "drift_slope":
+        return drift.drift_slope(table, seconds=_spacing(records))
+    return np.asarray(getattr(drift, window)(table))
+
+
+def _spacing(records: Sequence[Record]) -> float:
+    """Seconds between sliding windows; 1 where there is only one window."""
+    starts = [(part.start / r.fps) for r in records for part in r.windows if not part.name and part.start]
+    return min(starts, default=1.0)
+
+
+def estimate(records: Sequence[Record], columns: Sequence[Column]) -> dict[Column, Estimate]:
+    """The mean of every column with its interval."""
+    return dict(zip(columns, _estimates(scores(records, columns), [r.prompt for r in records]), strict=True))
+
+
+def _estimates(table: Float[np.ndarray, "video column"], prompts: Sequence[str]) -> list[Estimate]:
+    if not len(table) or not table.shape[1]:
+        return [Estimate(np.nan, np.nan, np.nan, 0)] * table.shape[1]
+    interval = statistics.mean_interval(table, prompts)
+    known = (~np.isnan(table)).sum(0)
+    rows = zip(interval.mean, interval.low, interval.high, known, strict=True)
+    return [Estimate(float(mean), float(low), float(high), int(videos)) for mean, low, high, videos in rows]
+
+
+def curve(records: Sequence[Record], metric: str) -> Curve:
+    """A metric in the sliding windows of a cell's longest video."""
+    points = _estimates(sliding(records, metric), [r.prompt for r in records])
+    longest = max(records, key=lambda r: r.frames)
+    middles = [(part.start + part.stop) / 2 / longest.fps for part in longest.windows if not part.name]
+    return Curve(tuple(middles[: len(points)]), tuple(points))
+
+
+def judges_of(
+    columns: Sequence[Column], measures: Mapping[str, Measure], truth: Sequence[Record]
+) -> dict[Column, Measure]:
+    """How each column judges. Where the truth was measured too, a target is what the truth scores in that window."""
+    measured = estimate(truth, columns)
+    judges = {}
+    for name, window in columns:
+        measure, target = measures[name], measured[name, window].mean
+        if window in DRIFTS:
+            measure = replace(
+                measure, better="lower" if window in ("drift_std", "drift_start_end") else "target", target=0.0
+            )
+        elif measure.better == "target" and not np.isnan(target):
+            measure = replace(measure, target=target)
+        judges[name, window] = measure
+    return judges
+
+
+def compare(cell: Sequence[Record], reference: Sequence[Record], judges: Mapping[Column, Measure]) -> list[Comparison]:
+    """Compare two cells, column by column, on the (prompt, seed) they share."""
+    other = {(r.prompt, r.seed): r for r in reference}
+    ours = [r for r in cell if (r.prompt, r.seed) in other]
+    if not ours:
+        return []
+    theirs = [other[r.prompt, r.seed] for r in ours]
+    columns, prompts = list(judges), [r.prompt for r in ours]
+    a, b = scores(ours, columns), scores(theirs, columns)
+    a, b = np.where(np.isnan(b), np.nan, a), np.where(np.isnan(a), np.nan, b)
+    improvement = _errors(statistics.bootstrap(b, prompts), judges) - _errors(statistics.bootstrap(a, prompts), judges)
+    low, high = statistics.percentiles(improvement)
+    means = statistics.cluster_means(a, prompts), statistics.cluster_means(b, prompts)
+    won = statistics.share_won(_errors(means[1], judges) - _errors(means[0], judges))
+    return [
+        Comparison(
+            cell=ours[0].cell,
+            reference=theirs[0].cell,
+            metric=metric,
+            window=window,
+            difference=difference,
+            verdict=verdict(low[i], high[i]),
+            won=float(won[i]),
+            p=statistics.sign_flip_p((means[0] - means[1])[:, i]),
+            prompts=int((~np.isnan(means[0][:, i])).sum()),
+        )
+        for i, ((metric, window), difference) in enumerate(zip(columns, _estimates(a - b, prompts), strict=True))
+    ]
+
+
+def _errors(
+    means: Float[np.ndarray, "row column"], judges: Mapping[Column, Measure]
+) -> Float[np.ndarray, "row column"]:
+    return np.stack([judge.error(means[:, i]) for i, judge in enumerate(judges.values())], 1)
+
+
+def verdict(low: float, high: float) -> Literal["better", "worse", "unclear", "open"]:
+    """What the interval of an improvement says."""
+    if np.isnan(low) or np.isnan(high):
+        return "open"
+    return "better" if low > 0 else "worse" if high < 0 else "unclear"
+
+
+def adjusted(comparisons: Sequence[Comparison], primary: Sequence[Column]) -> list[Comparison]:
+    """The same comparisons, p-values of the primary columns corrected for their number (over all cells)."""
+    chosen = [i for i, c in enumerate(comparisons) if (c.metric, c.window) in primary]
+    p_values = dict(zip(chosen, statistics.holm([comparisons[i].p for i in chosen]), strict=True))
+    return [replace(c, p=p_values.get(i, c.p)) for i, c in enumerate(comparisons)]

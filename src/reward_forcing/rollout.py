@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
+from torch import Tensor
 
 from reward_forcing.flow import add_noise, to_clean
 from reward_forcing.memory.policy import Memory, MemoryPolicy
@@ -46,7 +47,7 @@ class Rollout:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(self.levels))
-        falling = all(high > low for high, low in zip(self.levels, [*self.levels[1:], 0.0], strict=True))
+        falling = all(high > low for high, low in zip(self.levels, [*self.levels[1:], 0.0], strict=False))
         if not self.levels or self.levels[0] != 1 or not falling:
             raise ValueError(
                 f"rollout.levels is {self.levels}; they must start at 1 and fall strictly, staying above 0"
@@ -120,7 +121,7 @@ class Rollout:
             _, written = student(clean, level_of(clean, 0.0), prompt, self.memory.read(memory))
             return self.memory.append(memory, written)
 
-    def _chunked(self, start: Latents) -> list[Latents]:
+    def _chunked(self, start: Latents) -> list[Tensor]:
         """The given frames in chunks, a shorter one first if they do not divide."""
         size = self.memory.chunk_frames
         odd = start.shape[1] % size

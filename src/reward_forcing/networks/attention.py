@@ -14,6 +14,7 @@ EPS = 1e-6
 
 Tokens = Float[Tensor, "batch frame token dim"]
 Heads = Float[Tensor, "batch frame token head head_dim"]
+Past = Float[Tensor, "batch past_frame token head head_dim"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class SelfAttention(nn.Module):
         self,
         tokens: Tokens,
         scene: Scene,
-        past: tuple[Heads, Heads] | None,
+        past: tuple[Past, Past] | None,
     ) -> tuple[Tokens, Heads, Heads]:
         """What the tokens attend to, and their own keys (before rotation) and values.
 

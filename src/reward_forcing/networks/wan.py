@@ -137,7 +137,7 @@ class WanTransformer(nn.Module):
             return checkpoint(block, *inputs, use_reentrant=False)  # type: ignore[no-any-return]
         return block(*inputs)  # type: ignore[no-any-return]
 
-    def _embed_time(self, sigma: Sigma, noisy: Latents) -> tuple[Tensor, Tensor]:
+    def _embed_time(self, sigma: Float[Tensor, "batch #frame"], noisy: Latents) -> tuple[Tensor, Tensor]:
         """Embedding and the six modulation vectors of the noise level, for each frame."""
         time = self.time_embedding(sinusoid(sigma * TIMESTEPS, self.freq_dim).to(noisy.dtype))
         return time, self.time_projection(time).unflatten(-1, (6, -1))

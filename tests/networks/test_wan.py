@@ -1,0 +1,170 @@
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.testing import assert_close
+
+from reward_forcing.memory.policy import MemoryPolicy
+from reward_forcing.memory.sinks.none import NoSink
+from reward_forcing.networks import layouts
+from reward_forcing.networks.wan import WanTransformer, modulate, sinusoid
+from tests import tiny
+
+
+def test_sinusoid_of_a_timestep() -> None:
+    entries = sinusoid(torch.tensor(937.5), 256)
+    assert entries.dtype == torch.float64
+    expected = [0.262302, 0.580487, 0.257223, -0.998761, 0.99493, 0.964986, -0.814269, 0.966352, 0.049757, 0.100574]
+    places = [0, 1, 2, 64, 127]
+    assert_close(
+        entries[[*places, *(128 + place for place in places)]], torch.tensor(expected).double(), atol=1e-6, rtol=0
+    )
+
+
+def test_modulation_of_normalised_tokens() -> None:
+    tokens = tiny.normal(1, 2, 3, 8)
+    moved = modulate(tokens, torch.full((8,), 2.0), torch.full((8,), 0.5))
+    assert_close(moved.mean(-1), torch.full((1, 2, 3), 2.0))
+    assert_close(moved.std(-1, correction=0), torch.full((1, 2, 3), 1.5), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("dim", "heads"), [(24, 5), (8, 2), (14, 2)])
+def test_impossible_heads_are_refused(dim: int, heads: int) -> None:
+    with pytest.raises(ValueError, match=rf"network\.dim is {dim} with {heads} heads"):
+        tiny.network(dim=dim, heads=heads)
+
+
+def test_a_fresh_network_predicts_nothing() -> None:
+    fresh = WanTransformer(**tiny.SIZES)
+    assert not fresh(tiny.latents(), torch.ones(1), tiny.prompts()).any()
+    assert all(bias is not None and not bias.any() for name, bias in fresh.named_parameters() if name.endswith("bias"))
+
+
+def test_one_noise_level_a_sample_is_that_level_for_every_frame() -> None:
+    network, noisy = tiny.network(), tiny.latents(2, 3)
+    level = torch.tensor([0.3, 0.8])
+    assert_close(network(noisy, level, tiny.prompts(2)), network(noisy, level[:, None].expand(2, 3), tiny.prompts(2)))
+
+
+def test_every_input_matters() -> None:
+    network, noisy, sigma, prompt = tiny.network(), tiny.latents(1, 3), torch.full((1, 3), 0.5), tiny.prompts()
+    velocity = network(noisy, sigma, prompt)
+    later = sigma.clone()
+    later[:, 2] = 0.9
+    assert not torch.allclose(network(noisy, later, prompt)[:, 2], velocity[:, 2])
+    assert not torch.allclose(network(noisy, sigma, tiny.prompts(seed=9)), velocity)
+    assert not torch.allclose(network(noisy.flip(1), sigma, prompt).flip(1), velocity)  # frames have places in time
+    assert not torch.allclose(network(noisy.flip(3), sigma, prompt).flip(3), velocity)
+    assert not torch.allclose(network(noisy.flip(4), sigma, prompt).flip(4), velocity)
+
+
+@pytest.mark.parametrize("with_past", [False, True])
+def test_samples_of_a_batch_are_independent(with_past: bool) -> None:
+    network, noisy, sigma, prompt = tiny.network(), tiny.latents(3, 2), tiny.sigmas(3, 2), tiny.prompts(3)
+    alone = slice(1, 2)
+    if with_past:
+        _, past = network(tiny.latents(3, 3, seed=5), tiny.sigmas(3, 3), prompt, network.nothing(noisy))
+        together, _ = network(noisy, sigma, prompt, past)
+        single, _ = network(
+            noisy[alone], sigma[alone], prompt[alone], tiny.map_batch(past, lambda tensor: tensor[alone])
+        )
+    else:
+        together = network(noisy, sigma, prompt)
+        single = network(noisy[alone], sigma[alone], prompt[alone])
+    assert_close(single, together[alone], atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=12)
+@given(
+    chunk_frames=st.integers(1, 3),
+    chunks=st.integers(1, 4),
+    window=st.none() | st.integers(0, 4),
+    seed=st.integers(0, 5),
+)
+def test_streaming_is_the_masked_forward(chunk_frames: int, chunks: int, window: int | None, seed: int) -> None:
+    """Chunk by chunk through the memory, or the whole clip under a block-causal mask: the same velocities."""
+    frames = chunk_frames * chunks
+    window_frames = None if window is None else chunk_frames + window
+    network, prompt = tiny.network(seed), tiny.prompts(2)
+    noisy, sigma = tiny.latents(2, frames, seed), tiny.sigmas(2, frames, seed)
+    policy = MemoryPolicy(sink=NoSink(), window_frames=window_frames, chunk_frames=chunk_frames)
+    memory, streamed = policy.start(network.nothing(noisy)), []
+    for part, level in zip(noisy.split(chunk_frames, 1), sigma.split(chunk_frames, 1), strict=True):
+        velocity, written = network(part, level, prompt, policy.read(memory))
+        memory = policy.append(memory, written)
+        streamed.append(velocity)
+    masked = network(noisy, sigma, prompt, layout=layouts.block_causal(frames, chunk_frames, window_frames))
+    assert_close(torch.cat(streamed, 1), masked, atol=2e-5, rtol=1e-4)
+
+
+def test_streaming_over_clean_context_is_the_teacher_forcing_forward() -> None:
+    network, prompt = tiny.network(), tiny.prompts(2)
+    clean, noisy, sigma = tiny.latents(2, 6, seed=1), tiny.latents(2, 6, seed=2), tiny.sigmas(2, 6)
+    policy = MemoryPolicy(sink=NoSink(), window_frames=None, chunk_frames=2)
+    memory, streamed = policy.start(network.nothing(noisy)), []
+    for start in range(0, 6, 2):
+        now = slice(start, start + 2)
+        streamed.append(network(noisy[:, now], sigma[:, now], prompt, policy.read(memory))[0])
+        written = network(clean[:, now], torch.zeros(2, 2), prompt, policy.read(memory))[1]
+        memory = policy.append(memory, written)
+    both, levels = torch.cat([clean, noisy], 1), torch.cat([torch.zeros(2, 6), sigma], 1)
+    masked = network(both, levels, prompt, layout=layouts.teacher_forcing(6, 2))[:, 6:]
+    assert_close(torch.cat(streamed, 1), masked, atol=2e-5, rtol=1e-4)
+
+
+def test_a_later_place_in_time_changes_nothing() -> None:
+    """Rotary positions are relative through the whole network."""
+    network, noisy, sigma, prompt = tiny.network(), tiny.latents(1, 4), tiny.sigmas(1, 4), tiny.prompts()
+    moved = layouts.Layout(torch.arange(4).float() + 100)
+    assert_close(network(noisy, sigma, prompt, layout=moved), network(noisy, sigma, prompt), atol=2e-5, rtol=1e-4)
+
+
+def test_nothing_remembered_is_the_bidirectional_forward() -> None:
+    network, noisy, sigma, prompt = tiny.network(), tiny.latents(1, 3), tiny.sigmas(1, 3), tiny.prompts()
+    velocity, written = network(noisy, sigma, prompt, network.nothing(noisy))
+    assert_close(velocity, network(noisy, sigma, prompt))
+    assert written.keys.shape == (2, 1, 3, 4, 2, 12)
+
+
+def gradients(network: WanTransformer, loss: Tensor) -> list[Tensor]:
+    return list(torch.autograd.grad(loss, list(network.parameters())))
+
+
+@pytest.mark.parametrize("remembering", [False, True])
+def test_gradient_checkpointing_changes_no_gradient(remembering: bool) -> None:
+    results = []
+    for checkpointing in (False, True):
+        network, noisy = tiny.network(checkpointing=checkpointing), tiny.latents(1, 2)
+        inputs: tuple[Any, ...] = (noisy, tiny.sigmas(1, 2), tiny.prompts())
+        if remembering:
+            first, past = network(*inputs, network.nothing(noisy))
+            second, _ = network(*inputs, past)
+            results.append(gradients(network, (first + second).square().mean()))
+        else:
+            results.append(gradients(network, network(*inputs).square().mean()))
+    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
+
+
+def test_each_patch_goes_back_to_its_place() -> None:
+    """With a head that copies and no blocks, patches come out where they went in."""
+    network = tiny.network(layers=0, channels=3)
+    tokens = tiny.normal(1, 2, 6, 12)
+    latents = network._unpatchify(tokens, 2, 3)
+    assert latents.shape == (1, 2, 3, 4, 6)
+    for row, column, patch_row, patch_column, channel in itertools.product(
+        range(2), range(3), range(2), range(2), range(3)
+    ):
+        token = tokens[0, 1, row * 3 + column]
+        place = latents[0, 1, channel, 2 * row + patch_row, 2 * column + patch_column]
+        assert place == token[(patch_row * 2 + patch_column) * 3 + channel]
+
+
+def test_bf16_stays_bf16() -> None:
+    network, noisy = tiny.network().bfloat16(), tiny.latents().bfloat16()
+    velocity, written = network(noisy, torch.full((1, 3), 0.5), tiny.prompts(), network.nothing(noisy))
+    assert velocity.dtype == written.keys.dtype == torch.bfloat16
+    assert velocity.isfinite().all()

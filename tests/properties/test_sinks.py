@@ -1,0 +1,127 @@
+"""What must hold for every sink under configs/sink: a new one is tested before its author writes a test."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from reward_forcing.configuration import build, compose, options
+from reward_forcing.memory.kv import KV
+from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy
+from reward_forcing.rollout import Rollout, always, generate
+from reward_forcing.seeding import VideoNoise
+from tests import tiny
+from tests.tiny import map_batch, random_kv, remembered
+
+NAMES = sorted(options("sink"))
+
+
+@pytest.fixture(params=NAMES, scope="module")
+def sink(request: pytest.FixtureRequest) -> SinkStrategy:
+    built = build(compose([f"sink={request.param}"]), "sink")
+    assert isinstance(built, SinkStrategy)
+    return built
+
+
+def policy(sink: SinkStrategy, window: int | None = 9) -> MemoryPolicy:
+    return MemoryPolicy(sink=sink, window_frames=window, chunk_frames=3)
+
+
+def chunks(count: int, batch: int = 2, dtype: torch.dtype = torch.float32) -> list[KV]:
+    return [random_kv(batch, 3, seed, dtype) for seed in range(count)]
+
+
+def same(one: KV, other: KV) -> bool:
+    return torch.equal(one.keys, other.keys) and torch.equal(one.values, other.values)
+
+
+def test_the_sinks_of_the_paper_are_there() -> None:
+    assert {"none", "static", "ema"} <= set(NAMES)
+
+
+def test_it_is_a_value(sink: SinkStrategy) -> None:
+    assert dataclasses.is_dataclass(sink)
+    assert not isinstance(sink, type)
+    assert hash(sink) == hash(dataclasses.replace(sink))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sink.frames = 7  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_folding_keeps_shape_and_precision(sink: SinkStrategy, dtype: torch.dtype) -> None:
+    kept = random_kv(2, sink.frames, 1, sink.dtype or dtype)
+    evicted = random_kv(2, sink.frames, 2, sink.dtype or dtype)
+    folded = sink.fold(kept, evicted)
+    assert folded.keys.shape == folded.values.shape == kept.keys.shape
+    assert folded.keys.dtype == folded.values.dtype == kept.keys.dtype
+    assert folded.keys.isfinite().all()
+
+
+def test_folding_is_pure(sink: SinkStrategy) -> None:
+    kept, evicted = random_kv(2, sink.frames, 1), random_kv(2, sink.frames, 2)
+    copies = [part.apply(torch.clone) for part in (kept, evicted)]
+    assert same(sink.fold(kept, evicted), sink.fold(kept, evicted))
+    assert same(kept, copies[0])
+    assert same(evicted, copies[1])
+
+
+def test_videos_of_a_batch_do_not_meet(sink: SinkStrategy) -> None:
+    alone = [map_batch(chunk, lambda tensor: tensor[1:2]) for chunk in chunks(7)]
+    whole, single = (remembered(policy(sink), parts)[-1] for parts in (chunks(7), alone))
+    together = map_batch(policy(sink).read(whole), lambda tensor: tensor[1:2])
+    assert same(together, policy(sink).read(single))
+
+
+def test_memory_stays_within_the_window(sink: SinkStrategy) -> None:
+    states = remembered(policy(sink), chunks(12))
+    sizes = [policy(sink).read(memory).frames for memory in states]
+    assert sizes == [3, *[6] * 11]
+    assert [memory.seen for memory in states] == [3 * count for count in range(1, 13)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_recent_frames_are_remembered_as_they_were(sink: SinkStrategy, dtype: torch.dtype) -> None:
+    parts = chunks(8, dtype=dtype)
+    read = policy(sink).read(remembered(policy(sink), parts)[-1])
+    assert same(read.between(3), parts[-1])
+    assert read.keys.dtype == dtype
+
+
+def test_nothing_is_folded_before_the_window_is_full(sink: SinkStrategy) -> None:
+    parts = chunks(2)
+    read = policy(sink).read(remembered(policy(sink), parts)[-1])
+    assert torch.equal(read.keys, torch.cat([part.keys for part in parts], 2))
+
+
+def test_without_a_window_everything_is_remembered(sink: SinkStrategy) -> None:
+    parts = chunks(6)
+    read = policy(sink, None).read(remembered(policy(sink, None), parts)[-1])
+    assert torch.equal(read.keys, torch.cat([part.keys for part in parts], 2))
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_chunks_of_any_size_fit(sink: SinkStrategy, size: int) -> None:
+    flexible = MemoryPolicy(sink=sink, window_frames=9, chunk_frames=4)
+    states = remembered(flexible, [random_kv(1, size, seed) for seed in range(9)])
+    assert max(flexible.read(memory).frames for memory in states) <= 5
+    assert states[-1].seen == 9 * size
+
+
+def test_gradients_flow_through_what_is_remembered(sink: SinkStrategy) -> None:
+    parts = [chunk.apply(torch.Tensor.requires_grad_) for chunk in chunks(5)]
+    policy(sink).read(remembered(policy(sink), parts)[-1]).keys.square().sum().backward()
+    assert parts[-1].keys.grad is not None
+    for part in parts:
+        assert part.keys.grad is None or part.keys.grad.isfinite().all()
+
+
+@torch.no_grad()
+def test_a_stream_is_prefix_consistent_and_finite(sink: SinkStrategy) -> None:
+    rollout = Rollout(levels=(1.0, 0.6), memory=policy(sink))
+    noise = VideoNoise((("sweep", 0),), (3, 2, 4, 4))
+    long, short = (
+        generate(rollout.stream(tiny.network(), noise, always(tiny.prompts()), chunks=range(count))) for count in (6, 4)
+    )
+    assert long.isfinite().all()
+    assert_close(long[:, :12], short, atol=0, rtol=0)

@@ -67,7 +67,7 @@ class ToyClips:
         first = to_uint8(render(trace([sample(self.seed, 0, self.world)], 0, self.frames)))
         return {
             "kind": "toy",
-            "world": asdict(self.world),
+            "world": json.loads(json.dumps(asdict(self.world))),
             "seed": self.seed,
             "clips": self.clips,
             "frames": self.frames,

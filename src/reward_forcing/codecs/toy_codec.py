@@ -1,10 +1,15 @@
 """A tiny convolutional autoencoder for 32 x 32 videos: every frame on its own becomes 8 x 8 latents."""
 
-from collections.abc import Callable
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,6 +31,7 @@ class ToyCodec(nn.Module):
     def __init__(self, channels: int = 6, width: int = 48, noise: float = 0.1) -> None:
         super().__init__()
         self.noise = noise
+        self.sizes = {"channels": channels, "width": width, "noise": noise}
         self.encoder = nn.Sequential(
             nn.Conv2d(3, width // 2, 4, stride=2, padding=1),
             nn.SiLU(),
@@ -79,6 +85,37 @@ def reconstruction_loss(
     error = functional.mse_loss(decoded, frames) + ABSOLUTE_ERROR * functional.l1_loss(decoded, frames)
     loss: Tensor = error + LATENT_PENALTY * raw.square().mean()
     return loss
+
+
+def save_codec(path: str | Path, codec: ToyCodec, notes: Mapping[str, str] | None = None) -> None:
+    """Export a codec with its sizes and any notes; the file appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}.partial")
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in codec.state_dict().items()}
+    save_file(state, aside, {**(notes or {}), "codec": json.dumps(codec.sizes)})
+    aside.replace(path)
+
+
+def load_codec(path: str | Path) -> ToyCodec:
+    """Build the codec a file was exported from, frozen.
+
+    Raises:
+        ValueError: there is no such file, or it is no export of a toy codec.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"codec: {path} is not a file; give the path of a .safetensors export of a toy codec")
+    try:
+        with safe_open(path, "pt") as opened:
+            notes = opened.metadata() or {}
+        if "codec" not in notes:
+            raise ValueError(f"codec: {path} has no 'codec' entry in its metadata; it is not an export of a toy codec")
+        codec = ToyCodec(**json.loads(notes["codec"]))
+        codec.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"codec: {path} cannot be read as a toy codec ({error})") from error
+    return codec.requires_grad_(requires_grad=False).eval()
 
 
 class _Residual(nn.Module):

@@ -1,7 +1,7 @@
 """What a batch is made of: latent clips, pixel clips, trajectories of a teacher, or prompts alone."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -144,7 +144,7 @@ class Pairs:
 class Prompts:
     """Prompts alone: `prompts`. Raises ValueError when there are none."""
 
-    prompts: Sequence[str]
+    prompts: Sequence[str] = field(repr=False)
 
     def __post_init__(self) -> None:
         if not self.prompts:

@@ -1,3 +1,4 @@
+import pickle
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,15 @@ def test_clips_are_the_same_through_workers(tmp_path: Path) -> None:
         assert alone["prompts"] == shared["prompts"]
         assert torch.equal(alone["latents"], shared["latents"])
         assert torch.equal(alone["emphasis"], shared["emphasis"])
+
+
+def test_what_workers_need_survives_the_journey_to_a_spawned_process(tmp_path: Path) -> None:
+    content = Clips(source=ToyShards(str(tmp_path), folders.toy_clips()))
+    module = TrainingData(content=content, batch_size=2, seed=0)
+    module.prepare_data()
+    steps = Steps(content, module.order(), 3)
+    there = pickle.loads(pickle.dumps(steps))
+    assert torch.equal(next(iter(there))["latents"], next(iter(steps))["latents"])
 
 
 def test_two_ranks_together_see_what_one_sees() -> None:

@@ -35,7 +35,9 @@ def theirs(network: WanTransformer) -> Any:
     return built.eval()
 
 
-@pytest.mark.parametrize("sizes", [{}, {"dim": 48, "heads": 4, "layers": 3, "channels": 4, "freq_dim": 32}, {"patch": 1}])
+@pytest.mark.parametrize(
+    "sizes", [{}, {"dim": 48, "heads": 4, "layers": 3, "channels": 4, "freq_dim": 32}, {"patch": 1}]
+)
 @torch.no_grad()
 def test_the_bidirectional_network(sizes: dict[str, int]) -> None:
     network = tiny.network(**sizes)

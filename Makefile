@@ -1,0 +1,56 @@
+# What a fresh machine needs: Python 3.11 or newer, and make.
+PYTHON ?= python3
+WORKERS ?= 2
+GOLDENS ?=
+DEMO ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test check format requirements clean
+
+help:
+	@echo "make demo     set up, then distil, stream and judge videos in the toy world"
+	@echo "make test     set up, then lint, types, house limits and tests"
+	@echo "make check    lint, types, house limits, floors"
+	@echo "make format   lay the code out"
+	@echo "make setup    make .venv (once; again after requirements changed)"
+	@echo "make clean    remove .venv and caches"
+	@echo
+	@echo "another Python:          make PYTHON=python3.13 ..."
+	@echo "golden tensors, too:     make test GOLDENS=folder"
+
+setup: $(READY)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; choose another: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m uv pip install --python $(BIN)/python -r requirements.txt
+	$(BIN)/python -m uv pip install --python $(BIN)/python --no-deps --editable .
+	@touch $(READY)
+
+demo: setup
+	$(BIN)/reward-forcing demo $(DEMO)
+
+test: check
+	$(BIN)/pytest -n $(WORKERS) $(if $(GOLDENS),--goldens $(GOLDENS))
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tools/check_house.py
+	$(BIN)/pytest -q tests/test_architecture.py
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+requirements: setup
+	$(BIN)/python -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

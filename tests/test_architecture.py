@@ -19,8 +19,8 @@ FLOORS = (
     {"rollout", "sampling"},
     {"modules"},
     {"callbacks"},
-    {"signatures", "run_folder", "configuration"},  # what the entry points share
-    {"train", "training_help", "generate", "streaming"},
+    {"places", "signatures", "run_folder", "explanations", "validation", "configuration"},  # what the entry points share
+    {"train", "training_help", "generate", "streaming", "trajectories", "video_folder"},
     {"evaluation"},
     {"cli", "demo"},
 )
@@ -29,7 +29,7 @@ FLOORS = (
 LIBRARY = {"shapes", "flow", "seeding", "memory", "networks", "losses", "rewards", "rollout", "sampling", "codecs"}
 """The algorithm: a plain PyTorch library."""
 
-ENTRIES = {"train", "generate", "configuration", "cli", "demo"}
+ENTRIES = {"train", "generate", "configuration", "validation", "explanations", "run_folder", "cli", "demo"}
 ALLOWED = {
     "hydra": ENTRIES,
     "omegaconf": ENTRIES,
@@ -134,7 +134,17 @@ def test_packages_export_nothing() -> None:
 def test_importing_the_algorithm_brings_nothing_heavy() -> None:
     """Half a second beyond torch leaves room for jaxtyping and safetensors, and for none of these."""
     library = [name for name in modules() if room(name) in LIBRARY]
-    heavy = ["lightning", "hydra", "omegaconf", "torchmetrics", "transformers", "matplotlib", "torchvision", "av", "PIL"]
+    heavy = [
+        "lightning",
+        "hydra",
+        "omegaconf",
+        "torchmetrics",
+        "transformers",
+        "matplotlib",
+        "torchvision",
+        "av",
+        "PIL",
+    ]
     code = f"import {', '.join(library)}; import sys; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PATH": ""})
     assert done.stdout.strip() == "[]"

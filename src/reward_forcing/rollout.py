@@ -89,14 +89,16 @@ class Rollout:
         if not 0 <= exit_at < len(self.levels):
             raise ValueError(f"rollout.exit_at is {exit_at}; there are steps 0 to {len(self.levels) - 1}")
         memory = None
-        previous = [] if start is None else self._chunked(start)
+        waiting = [] if start is None else self._chunked(start)
+        words: Prompts | None = None
         for chunk in chunks:
-            for finished in previous:
-                memory = self._remember(student, memory, finished, prompt(chunk))
+            wanted = prompt(chunk)
+            for finished in waiting:
+                memory = self._remember(student, memory, finished, wanted if words is None else words)
             steps = [noise(chunk, step) for step in range(exit_at + 1)]
-            clean = self._denoise(student, memory, steps, prompt(chunk))
+            clean, words = self._denoise(student, memory, steps, wanted), wanted
             yield clean
-            previous = [clean]
+            waiting = [clean]
 
     def _denoise(
         self, student: CausalVelocityModel, memory: Memory | None, noises: list[Latents], prompt: Prompts

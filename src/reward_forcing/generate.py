@@ -1,0 +1,231 @@
+"""Streaming an exported student into files: lossless clips, GIFs, filmstrips and a manifest."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from reward_forcing.shapes import Latents, Video
+from reward_forcing.streaming import MemoryWish, Streamer, load_streamer
+from reward_forcing.video_folder import Look, VideoBatch, write_manifest
+from reward_forcing.videos import Frames, read_clip, to_float, to_uint8
+
+PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to generate.
+
+    Args:
+        prompts: what to show.
+        seeds: every prompt is generated once with each.
+        frames: length of the videos in video frames; None: until interrupted.
+        batch: videos at a time.
+        switches: new prompts for all videos, by frame.
+        start: a picture or clip to continue.
+        look: how the videos are played and shown.
+
+    Raises:
+        ValueError: there is no prompt or seed, or a number is not positive.
+    """
+
+    prompts: Sequence[str]
+    seeds: Sequence[int] = (0,)
+    frames: int | None = 120
+    batch: int = 8
+    switches: Mapping[int, str] = field(default_factory=dict)
+    start: Path | None = None
+    look: Look = field(default_factory=Look)
+
+    def __post_init__(self) -> None:
+        for name in ("prompts", "seeds"):
+            if not getattr(self, name):
+                raise ValueError(f"generate: {name} is empty; give at least one")
+        for name in ("frames", "batch"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"generate: {name} is {value}; it must be above 0")
+        for frame in self.switches:
+            if frame < 1:
+                raise ValueError(f"generate: a switch is at frame {frame}; it must be at least 1")
+
+    def batches(self) -> Iterator[list[tuple[str, int]]]:
+        """The videos, each a prompt and a seed, in batches; without end there is one batch."""
+        videos = [(prompt, seed) for prompt in self.prompts for seed in self.seeds]
+        size = self.batch if self.frames else len(videos)
+        for start in range(0, len(videos), size):
+            yield videos[start : start + size]
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How a teacher samples instead of streaming.
+
+    Args:
+        steps: Euler steps.
+        guidance_scale: in the standard convention.
+        shift: how far the steps lean towards noise.
+    """
+
+    steps: int = 20
+    guidance_scale: float = 3.0
+    shift: float = 3.0
+
+
+@dataclass
+class Pace:
+    """How fast frames come.
+
+    Args:
+        first: seconds until the first were there.
+        frames: of all videos so far.
+        seconds: so far.
+    """
+
+    first: float = 0.0
+    frames: int = 0
+    seconds: float = 0.0
+
+    def timed(self, chunks: Iterable[Video]) -> Iterator[Video]:
+        """The same chunks, timed; what is done with them is not."""
+        iterator, since = iter(chunks), time.perf_counter()
+        for chunk in iterator:
+            self.seconds += time.perf_counter() - since
+            self.first = self.first or self.seconds
+            self.frames += chunk.shape[0] * chunk.shape[1]
+            yield chunk
+            since = time.perf_counter()
+
+    @property
+    def fps(self) -> float:
+        """Video frames a second, all videos together."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+
+def generate(
+    export: str | Path,
+    out: str | Path,
+    request: Request,
+    *,
+    wishes: Sequence[MemoryWish] = (MemoryWish(),),
+    teaching: Teaching | None = None,
+    codec: str | Path | None = None,
+    device: str = "cpu",
+) -> dict[str, Pace]:
+    """Generate videos into a folder, the same noise under every wish.
+
+    Args:
+        export: a student (or, with `teaching`, a teacher) that training exported.
+        out: gets `videos/` and `manifest.jsonl`; videos of other cells in its manifest are kept.
+        request: what to generate.
+        wishes: ways to remember, one cell each.
+        teaching: sample a teacher's clips instead.
+        codec: file of the codec; found by itself as a rule.
+        device: where to compute.
+
+    Returns:
+        How fast each cell was.
+
+    Raises:
+        ValueError: something does not fit; the message says what and what is allowed.
+    """
+    streamers = [load_streamer(export, wish=wish, codec=codec, device=device) for wish in wishes]
+    cells = [
+        ("teacher" if teaching else _cell(streamer, wish)) for streamer, wish in zip(streamers, wishes, strict=True)
+    ]
+    if len(set(cells)) < len(cells):
+        raise ValueError(f"generate: the same way to remember is asked for twice: {', '.join(cells)}")
+    paces = {}
+    for cell, streamer in zip(cells, streamers, strict=True):
+        paces[cell] = _generate_cell(streamer, cell, Path(out), request, teaching)
+    return paces
+
+
+def _cell(streamer: Streamer, wish: MemoryWish) -> str:
+    extra = [f"decay={wish.decay}"] * (wish.decay is not None) + [f"window={wish.window}"] * (wish.window is not None)
+    return " ".join([streamer.name, *extra])
+
+
+def _generate_cell(streamer: Streamer, cell: str, out: Path, request: Request, teaching: Teaching | None) -> Pace:
+    if teaching:
+        request = replace(request, frames=min(request.frames or streamer.geometry.frames, streamer.geometry.frames))
+    total = request.frames and request.frames * len(request.prompts) * len(request.seeds)
+    pace, lines = Pace(), []
+    metadata = {"switches": {str(frame): prompt for frame, prompt in request.switches.items()}}
+    columns = ("{task.description}", BarColumn(), TextColumn("{task.fields[fps]:.0f} frames/s"), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task(cell, total=total, fps=0.0)
+        for videos in request.batches():
+            chunks = pace.timed(_chunks(streamer, videos, request, teaching))
+            with VideoBatch(out, cell, videos, request.look) as batch:
+                _write(
+                    batch, chunks, request.frames, lambda: progress.update(task, completed=pace.frames, fps=pace.fps)
+                )
+            lines += batch.lines(metadata)
+    for line in lines:
+        line["metadata"] |= {"seconds_to_first": round(pace.first, 4), "frames_per_second": round(pace.fps, 2)}
+    write_manifest(out / "manifest.jsonl", cell, lines)
+    return pace
+
+
+def _chunks(
+    streamer: Streamer, videos: Sequence[tuple[str, int]], request: Request, teaching: Teaching | None
+) -> Iterator[Video]:
+    prompts, seeds = [prompt for prompt, _ in videos], [seed for _, seed in videos]
+    if teaching:
+        yield streamer.sample(
+            prompts, seeds, steps=teaching.steps, guidance_scale=teaching.guidance_scale, shift=teaching.shift
+        )
+        return
+    start = None if request.start is None else encode_start(request.start, streamer, len(videos))
+    if start is not None:
+        yield streamer.codec.decode(start)
+    yield from streamer.stream(prompts, seeds, switches=request.switches, start=start)
+
+
+@torch.inference_mode()
+def encode_start(path: Path, streamer: Streamer, batch: int) -> Latents:
+    """Latents of a picture or clip, for each of `batch` videos, brought to the size that the codec makes.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
+    frames = to_float(_read_start(path)).to(streamer.device)
+    blank = torch.zeros(1, 1, *streamer.geometry.frame_shape, device=streamer.device)
+    size = streamer.codec.decode(blank).shape[-2:]
+    sized = torch.nn.functional.interpolate(frames, size=size, mode="bilinear", antialias=True)
+    return streamer.codec.encode(sized[None]).expand(batch, -1, -1, -1, -1)
+
+
+def _read_start(path: Path) -> Frames:
+    if path.suffix.lower() not in PICTURES:
+        return read_clip(path).frames
+    import numpy as np
+    from PIL import Image
+
+    try:
+        picture = np.array(Image.open(path).convert("RGB"))
+    except OSError as error:
+        raise ValueError(
+            f"{path}: not a readable picture ({error}); allowed: {', '.join(PICTURES)}, or a clip"
+        ) from error
+    return torch.from_numpy(picture).permute(2, 0, 1)[None]
+
+
+def _write(videos: VideoBatch, chunks: Iterable[Video], frames: int | None, tick: Callable[[], None]) -> None:
+    """Write videos until they are long enough; without end, until Ctrl-C."""
+    try:
+        for chunk in chunks:
+            left = None if frames is None else frames - videos.frames
+            videos.write(to_uint8(chunk)[:, :left].cpu())
+            tick()
+            if frames is not None and videos.frames >= frames:
+                return
+    except KeyboardInterrupt:
+        if frames is not None or not videos.frames:
+            raise

@@ -1,0 +1,211 @@
+"""From an exported student to an endless stream of pixels."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reward_forcing import configuration, places, seeding
+from reward_forcing.codecs.protocols import LatentCodec, TextEncoder
+from reward_forcing.configuration import ConfigurationError
+from reward_forcing.networks.wan import WanTransformer
+from reward_forcing.networks.weights import load_network, read_notes
+from reward_forcing.rollout import Rollout
+from reward_forcing.sampling import trajectory
+from reward_forcing.shapes import Geometry, Latents, Video
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryWish:
+    """How a student is to remember, where it is not the way its export notes.
+
+    Args:
+        sink: an option of the config group; None: as noted.
+        decay: of an averaging sink.
+        window: frames attended at once, sink and current chunk included.
+    """
+
+    sink: str | None = None
+    decay: float | None = None
+    window: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streamer:
+    """An exported network and everything it needs to make videos.
+
+    Args:
+        network: a student, or a teacher.
+        codec: latents to pixels.
+        text: words to embeddings.
+        rollout: how a student generates.
+        geometry: sizes of a chunk.
+        name: of how it remembers.
+    """
+
+    network: WanTransformer
+    codec: LatentCodec
+    text: TextEncoder
+    rollout: Rollout
+    geometry: Geometry
+    name: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.network.parameters()).device
+
+    def noise(self, prompts: Sequence[str], seeds: Sequence[int]) -> seeding.VideoNoise:
+        """Noise that depends on a video's prompt and seed, and on nothing else."""
+        keys: tuple[seeding.Key, ...] = tuple(
+            (seed, "stream", prompt) for prompt, seed in zip(prompts, seeds, strict=True)
+        )
+        return seeding.VideoNoise(keys, self.geometry.chunk_shape, self.device)
+
+    @torch.inference_mode()
+    def stream(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        chunks: int | None = None,
+        switches: Mapping[int, str] | None = None,
+        start: Latents | None = None,
+    ) -> Iterator[Video]:
+        """Pixels in [-1, 1], chunk after chunk, of one video a prompt and seed.
+
+        Args:
+            prompts: what to generate.
+            seeds: one a prompt.
+            chunks: how many; None: without end.
+            switches: new prompts for all videos, by the frame from whose chunk on they hold.
+            start: latents to continue.
+        """
+        counted: Iterable[int] = itertools.count() if chunks is None else range(chunks)
+        prompt_at = Script(dict(switches or {}), self.geometry.chunk_frames, self.text, tuple(prompts), self.device)
+        noise = self.noise(prompts, seeds)
+        for clean in self.rollout.stream(self.network, noise, prompt_at, chunks=counted, start=start):
+            yield self.codec.decode(clean)
+
+    @torch.inference_mode()
+    def trajectory(
+        self, prompts: Sequence[str], seeds: Sequence[int], *, steps: int, guidance_scale: float, shift: float
+    ) -> Iterator[Latents]:
+        """A teacher's states from noise to clean, from the noise that a student's first chunks would start from."""
+        noise = self.noise(prompts, seeds)
+        yield from trajectory(
+            self.network,
+            torch.cat([noise(chunk, 0) for chunk in range(self.geometry.chunks)], 1),
+            prompt=self.text(prompts).to(self.device),
+            negative=self.text([""] * len(prompts)).to(self.device),
+            steps=steps,
+            guidance_scale=guidance_scale,
+            shift_factor=shift,
+        )
+
+    @torch.inference_mode()
+    def sample(
+        self, prompts: Sequence[str], seeds: Sequence[int], *, steps: int, guidance_scale: float, shift: float
+    ) -> Video:
+        """Whole clips of a teacher in pixels: the clean ends of its trajectories."""
+        *_, clean = self.trajectory(prompts, seeds, steps=steps, guidance_scale=guidance_scale, shift=shift)
+        return self.codec.decode(clean)
+
+
+@dataclass(frozen=True)
+class Script:
+    """The encoded prompts of each chunk of some videos, under switches by frame."""
+
+    switches: dict[int, str]
+    chunk_frames: int
+    text: TextEncoder
+    prompts: tuple[str, ...]
+    device: torch.device
+
+    def prompts_at(self, chunk: int) -> tuple[str, ...]:
+        """The prompts that hold in a chunk: those of the last switch in it or before it."""
+        frames = [frame for frame in sorted(self.switches) if frame // self.chunk_frames <= chunk]
+        return (self.switches[frames[-1]],) * len(self.prompts) if frames else self.prompts
+
+    def __call__(self, chunk: int) -> torch.Tensor:
+        """The prompts that hold in a chunk, encoded."""
+        return self.text(self.prompts_at(chunk)).to(self.device)
+
+
+def load_streamer(
+    path: str | Path, *, wish: MemoryWish | None = None, codec: str | Path | None = None, device: str = "cpu"
+) -> Streamer:
+    """Build what an export notes about its streaming.
+
+    Args:
+        path: an export of `reward-forcing train`.
+        wish: what should differ from the notes.
+        codec: file of the codec; by default the one beside the export, or else the one it was trained with.
+        device: where to compute.
+
+    Raises:
+        ValueError: the file is no such export, notes something that is not installed, or a wish cannot be fulfilled.
+    """
+    notes = read_notes(path)
+    if "stream" not in notes:
+        raise ValueError(f"{path}: nothing is noted about streaming; allowed: exports of `reward-forcing train`")
+    config = _config_of(json.loads(notes["stream"]), wish or MemoryWish(), str(path))
+    config.codec.path = str(_codec_file(Path(path), codec, str(config.codec.path)))
+    network = load_network(path).requires_grad_(requires_grad=False).eval().to(device)
+    decoder: Any = configuration.build(config, "codec")
+    return Streamer(
+        network=network,
+        codec=decoder.to(device),
+        text=configuration.build(config, "text"),
+        rollout=configuration.build(config, "rollout"),
+        geometry=configuration.build(config, "geometry"),
+        name=str(config.hydra.runtime.choices["sink"]),
+    )
+
+
+def _config_of(noted: Mapping[str, Any], wish: MemoryWish, path: str) -> Any:
+    """The config `stream` with the noted options and values, then with what is wished."""
+    choices = {**noted["choices"], **({"sink": wish.sink} if wish.sink else {})}
+    strange = [name for name in choices.values() if not re.fullmatch(r"\w+", str(name))]
+    if strange:
+        raise ValueError(f"{path}: the note 'stream' chooses {strange[0]!r}; allowed: names of config options")
+    config = configuration.compose([f"{group}={option}" for group, option in choices.items()], name="stream")
+    for group, values in noted["values"].items():
+        if choices[group] == noted["choices"][group]:
+            for key, value in values.items():
+                _fill_in(config, f"{group}.{key}", value, path)
+    wished = {"sink.decay": wish.decay, "memory.window_frames": wish.window}
+    for key, value in wished.items():
+        if value is not None and key.split(".")[1] not in config[key.split(".")[0]]:
+            raise ConfigurationError(f"{key} is {value}; sink={choices['sink']} has no such value")
+        if value is not None:
+            _fill_in(config, key, value, path)
+    return config
+
+
+def _fill_in(config: Any, key: str, value: Any, path: str) -> None:
+    """Set a plain value of a key that exists: a file may choose among what is installed, and nothing more."""
+    group, _, name = key.partition(".")
+    flat = value if isinstance(value, list) else [value]
+    if name not in config[group] or name.startswith("_") or not all(map(_is_plain, flat)):
+        raise ValueError(f"{path}: the note 'stream' sets {key} to {value!r}; allowed: plain values of known keys")
+    config[group][name] = value
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and "${" not in value)
+
+
+def _codec_file(export: Path, given: str | Path | None, noted: str) -> Path:
+    """The codec to use: the one given, the one beside the export, the one noted, the shipped one of that name."""
+    candidates = [Path(given)] if given else [export.parent / "codec.safetensors", Path(noted), places.shipped(noted)]
+    for path in candidates:
+        if path.is_file():
+            return path
+    tried = ", ".join(str(path) for path in candidates)
+    raise ValueError(f"codec: there is none at {tried}; give the file it was trained with: --codec PATH")

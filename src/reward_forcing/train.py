@@ -1,0 +1,290 @@
+"""Training: compose a config, check it, build what it names, run it, export what came out."""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from reward_forcing import configuration, validation
+from reward_forcing.configuration import ConfigurationError
+from reward_forcing.run_folder import RunFolder, RunSettings, changes
+
+if TYPE_CHECKING:
+    from lightning import LightningModule
+
+STREAM_GROUPS = ("geometry", "codec", "text", "sink", "memory", "rollout")
+"""What an export must know to be streamed, besides its weights."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to do.
+
+    Args:
+        config: composed, checked.
+        label: what distinguishes it in a sweep.
+    """
+
+    config: DictConfig
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run.
+
+    Args:
+        folder: where it wrote.
+        steps: optimiser steps done, those before a continuation included.
+        state: "finished", "stopped" or "finished before".
+        seconds: how long it took this time.
+        scalars: the last value of everything that was reported.
+        label: of its job.
+    """
+
+    folder: Path
+    steps: int
+    state: str
+    seconds: float = 0.0
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    label: str = ""
+
+
+def plan(overrides: Sequence[str], *, multirun: bool = False, folders: Sequence[str] = ()) -> list[Job]:
+    """The runs that overrides ask for, composed and checked.
+
+    Args:
+        overrides: in Hydra's grammar.
+        multirun: whether lists of values mean one run for each; an experiment with sweep axes can also say so itself.
+        folders: more folders with config groups in them.
+
+    Raises:
+        ConfigurationError: something is wrong with one of them; nothing has been touched yet.
+    """
+    fixed = [job[0] for job in [configuration.sweep([given], {})[0] for given in overrides]] if multirun else overrides
+    base = configuration.compose(fixed, folders=folders)
+    if not multirun and str(base.hydra.mode) != "RunMode.MULTIRUN":
+        validation.validate(base)
+        return [Job(base)]
+    folder = str(configuration.plain(base)["run_dir"])
+    axes = {key: str(values) for key, values in (base.hydra.sweeper.params or {}).items()}
+    combinations = configuration.sweep(overrides, axes)
+    swept = [column for column in range(len(combinations[0])) if len({job[column] for job in combinations}) > 1]
+    jobs = []
+    for combination in combinations:
+        label = ",".join(combination[column] for column in swept)
+        config = configuration.compose(combination, folders=folders)
+        config.run_dir = str(Path(folder) / label.replace("/", "_")[:200])
+        _require_one_device(config)
+        validation.validate(config)
+        jobs.append(Job(config, label))
+    return jobs
+
+
+def _require_one_device(config: DictConfig) -> None:
+    devices = config.trainer.get("devices", 1)
+    if devices not in (1, "1") or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigurationError(
+            f"trainer.devices is {devices}; a sweep (-m) runs its jobs one after the other on one device: "
+            "allowed is 1. For more devices start one torchrun per job"
+        )
+
+
+def run(config: DictConfig) -> Outcome:
+    """Do one run, or continue it.
+
+    Raises:
+        ValueError: the run's folder is in use, its config has changed, or a constructor refuses a value.
+    """
+    values = configuration.plain(config)
+    settings: RunSettings = configuration.build(config, "settings")
+    folder = RunFolder(Path(settings.run_dir))
+    checkpoint = folder.checkpoint(settings.resume) if _is_first() else None
+    if checkpoint:
+        _require_unchanged(checkpoint, values)
+    if settings.resume == "auto" and folder.finished_steps >= settings.max_steps:
+        return Outcome(folder.path, folder.finished_steps, "finished before")
+    return _fit(config, values, folder, checkpoint)
+
+
+def _is_first() -> bool:
+    """Whether this is the process that looks after the run's folder."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _require_unchanged(checkpoint: Path, values: Mapping[str, Any]) -> None:
+    """Refuse to continue a run under another config."""
+    before = RunFolder(checkpoint.parents[1]).config
+    if not before.is_file():
+        return
+    old = OmegaConf.to_container(OmegaConf.load(before))
+    assert isinstance(old, dict)
+    if different := changes({str(key): value for key, value in old.items()}, values):
+        listed = "\n  ".join(different)
+        raise ConfigurationError(
+            f"resume: the config is not the one of {before}:\n  {listed}\n"
+            "allowed: the same values, or a new run_dir=... with resume=never"
+        )
+
+
+def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoint: Path | None) -> Outcome:
+    """Build everything, train, export."""
+    from lightning import Trainer, seed_everything
+
+    from reward_forcing.callbacks.latest_outputs import LatestOutputs
+
+    _quieten()
+    seed_everything(values["seed"], verbose=False)
+    latest = LatestOutputs()
+    callbacks = [configuration.build(config.callbacks, name) for name, node in config.callbacks.items() if node]
+    loggers = [configuration.build(config.logger, name) for name, node in config.logger.items() if node]
+    make_trainer = configuration.build(config, "trainer")
+    trainer: Trainer = make_trainer(logger=loggers, callbacks=[*callbacks, latest])
+    data, module = configuration.build(config, "data"), configuration.build(config, "module")
+    if trainer.is_global_zero:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.config.write_text(OmegaConf.to_yaml(OmegaConf.create(values)), encoding="utf-8")
+    started = time.perf_counter()
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=False)
+    seconds = round(time.perf_counter() - started, 1)
+    done = Outcome(folder.path, trainer.global_step, "stopped", seconds, latest.scalars)
+    if trainer.global_step < values["trainer"]["max_steps"]:
+        return done
+    done = replace(done, state="finished")
+    if trainer.is_global_zero:
+        export(module, folder, notes_of(config, values))
+        summary = {"name": values["name"], "steps": done.steps, "seconds": seconds, "scalars": dict(done.scalars)}
+        folder.summary.write_text(json.dumps(summary, indent=2), encoding="utf-8")
+    return done
+
+
+def _quieten() -> None:
+    """Silence what Lightning says about things that are as they should be here."""
+    import logging
+    import warnings
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (
+        "does not have many workers",
+        "Checkpoint directory",
+        "LeafSpec",
+        "isinstance\\(treespec",
+        "IterableDataset",
+    ):
+        warnings.filterwarnings("ignore", f".*{message}.*")
+
+
+def export(module: "LightningModule", folder: RunFolder, notes: Mapping[str, str]) -> list[Path]:
+    """Write what the training was for, one file a network."""
+    from reward_forcing.codecs.toy_codec import ToyCodec, save_codec
+    from reward_forcing.networks.weights import save_network
+
+    paths = []
+    for name, network in module.exports().items():  # type: ignore[operator]
+        paths.append(folder.path / f"{name}.safetensors")
+        save = save_codec if isinstance(network, ToyCodec) else save_network
+        save(paths[-1], network, notes)
+    return paths
+
+
+def notes_of(config: DictConfig, values: Mapping[str, Any]) -> dict[str, str]:
+    """What an export tells about its making, and what streaming it takes: `stream`, as JSON.
+
+    `stream` names the options chosen in some groups and their plain values, never classes: a file from elsewhere can
+    choose among what is installed here, and nothing more.
+    """
+    choices = config.hydra.runtime.choices
+    stream = {
+        "choices": {group: choices[group] for group in STREAM_GROUPS},
+        "values": {group: _bare(values[group]) for group in STREAM_GROUPS},
+    }
+    for group, node in values["streaming"].items():
+        stream["choices"][group] = node["option"]
+        stream["values"][group] = {key: value for key, value in node.items() if key != "option"}
+    return {
+        "name": str(values["name"]),
+        "stream": json.dumps(stream),
+        "config": OmegaConf.to_yaml(OmegaConf.create(dict(values))),
+    }
+
+
+def _bare(node: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain values of a node, without what it is made of."""
+    return {key: value for key, value in node.items() if not key.startswith("_") and not isinstance(value, Mapping)}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`reward-forcing train`: returns the exit status, 0: done, 2: refused, 130: stopped on request."""
+    from reward_forcing.training_help import help_text
+
+    parser = argparse.ArgumentParser("reward-forcing train", add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("--cfg", choices=["job"])
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("--config-dir", action="append", default=[])
+    parser.add_argument("overrides", nargs="*")
+    given = parser.parse_intermixed_args(arguments)
+    if given.help:
+        return _say(help_text())
+    try:
+        jobs = plan(given.overrides, multirun=given.multirun, folders=given.config_dir)
+        if given.cfg:
+            return _say("\n".join(_shown(job, resolve=given.resolve) for job in jobs))
+        for job in jobs:
+            validation.require_files(job.config)
+        return _report([replace(run(job.config), label=job.label) for job in jobs], given.overrides)
+    except ValueError as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        sys.stderr.write(f"reward-forcing train: {error}\n")
+        return 2
+
+
+def _shown(job: Job, *, resolve: bool) -> str:
+    kept = {key: job.config._get_node(key) for key in job.config if key != "hydra"}
+    shown = OmegaConf.create(configuration.plain(job.config)) if resolve else OmegaConf.create(kept)
+    return f"# {job.label}\n{OmegaConf.to_yaml(shown)}" if job.label else OmegaConf.to_yaml(shown)
+
+
+def _say(text: str) -> int:
+    sys.stdout.write(f"{text.rstrip()}\n")
+    return 0
+
+
+def _report(outcomes: Sequence[Outcome], overrides: Sequence[str]) -> int:
+    """Tell what became of the runs; the exit status."""
+    from rich.console import Console
+    from rich.table import Table
+
+    names = _columns(outcomes)
+    table = Table("run", "state", "steps", "seconds", *(name.replace("/", "\n").replace("_", " ") for name in names))
+    for outcome in outcomes:
+        scalars = [f"{outcome.scalars[name]:.3g}" if name in outcome.scalars else "" for name in names]
+        label = (outcome.label or str(outcome.folder)).replace(",", "\n")
+        table.add_row(label, outcome.state, str(outcome.steps), f"{outcome.seconds:.1f}", *scalars)
+    Console().print(table)
+    stopped = [outcome for outcome in outcomes if outcome.state == "stopped"]
+    for outcome in stopped:
+        kept = [given for given in overrides if given.split("=")[0] not in ("run_dir", "resume")]
+        command = shlex.join(["reward-forcing", "train", *kept, f"run_dir={outcome.folder}", "resume=auto"])
+        _say(f"Stopped after step {outcome.steps}. To continue: {command}")
+    return 130 if stopped else 0
+
+
+def _columns(outcomes: Sequence[Outcome]) -> list[str]:
+    """What is worth a column: losses and rewards."""
+    names = {name: None for outcome in outcomes for name in outcome.scalars}
+    return [name for name in names if name.endswith(("/loss", "/reward", "/effective_sample_size"))]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,143 @@
+"""Checking a config before torch, data or weights are touched."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from omegaconf import DictConfig, OmegaConf
+
+from reward_forcing.configuration import ConfigurationError, build, plain
+from reward_forcing.explanations import suggest
+from reward_forcing.places import groups, shipped
+from reward_forcing.run_folder import flatten
+from reward_forcing.signatures import RESERVED, accepts, signature_of
+
+CHEAP: Final = ("settings", "geometry", "sink", "memory", "loss", "rollout", "world")
+"""Groups of small values: built before anything large, since their constructors know what fits together."""
+
+
+def validate(config: DictConfig) -> None:
+    """Check every key and value against the constructors they are for, and small values against each other.
+
+    Raises:
+        ConfigurationError: the first thing that is wrong.
+    """
+    values = plain(config)
+    known = {*groups(), *OmegaConf.load(shipped("configs/train.yaml"))} - {"defaults", "hydra"}
+    for key in values:
+        if key not in known:
+            raise ConfigurationError(f"{key}: there is no such key{suggest(str(key), map(str, known))}")
+    try:
+        check_constructors(values)
+    except MisplacedError as error:
+        raise ConfigurationError(error.at(origin(config, error.place))) from error
+    for group in CHEAP:
+        build(config, group)
+
+
+def check_constructors(values: Any, place: str = "") -> None:
+    """Check keys and types of all nodes with a `_target_` against the source of what they name.
+
+    Raises:
+        MisplacedError: a target does not exist, a key is unknown or missing, or a value has the wrong type.
+    """
+    if isinstance(values, Mapping):
+        if "_target_" in values:
+            _check_node(values, place)
+        for key, value in values.items():
+            check_constructors(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(values, list):
+        for index, value in enumerate(values):
+            check_constructors(value, f"{place}[{index}]")
+
+
+def _check_node(node: Mapping[str, Any], place: str) -> None:
+    target = str(node["_target_"])
+    try:
+        signature = signature_of(target)
+    except ValueError as error:
+        raise MisplacedError(f"{place}._target_", f" is {target!r}; {error}") from error
+    if signature is None:
+        return
+    for key, value in node.items():
+        if key in RESERVED:
+            continue
+        parameter = signature.parameters.get(key)
+        if parameter is None and not signature.open:
+            allowed = ", ".join(signature.parameters) or "no keys at all"
+            hint = suggest(key, signature.parameters)
+            raise MisplacedError(f"{place}.{key}", f": {signature.name} has no such key; allowed: {allowed}{hint}")
+        if parameter and not accepts(parameter.annotation, value):
+            raise MisplacedError(f"{place}.{key}", f" is {value!r}; allowed for {signature.name}: {parameter}")
+    missing = [key for key, parameter in signature.parameters.items() if parameter.required and key not in node]
+    if missing and not node.get("_partial_") and "_args_" not in node:
+        raise MisplacedError(
+            f"{place}.{missing[0]}", f" is missing; {signature.name} needs it ({signature.parameters[missing[0]]})"
+        )
+
+
+class MisplacedError(ConfigurationError):
+    """What is wrong with a place in a config; `at` tells it about the place that was written."""
+
+    def __init__(self, place: str, fault: str) -> None:
+        super().__init__(f"{place}{fault}")
+        self.place, self.fault = place, fault
+
+    def at(self, place: str) -> str:
+        """The message, for the place that the value was taken from."""
+        return f"{place}{self.fault}"
+
+
+def origin(config: DictConfig, place: str) -> str:
+    """Where the value at a place was written, if it was taken from elsewhere (`${...}`)."""
+    written = flatten(OmegaConf.to_container(config, resolve=False))  # type: ignore[arg-type]
+    parts = place.split(".")
+    for length in range(len(parts), 0, -1):
+        taken = re.fullmatch(r"\$\{([\w.]+)\}", str(written.get(".".join(parts[:length]))))
+        if taken:
+            return origin(config, ".".join([taken[1], *parts[length:]]))
+    return place
+
+
+def require_files(config: DictConfig) -> None:
+    """Check that all exports a run is to load exist and have the sizes of its geometry.
+
+    Raises:
+        ConfigurationError: one does not.
+    """
+    values = plain(config)
+    for place, node in _loaders({key: values[key] for key in ("module", "data", "callbacks")}):
+        path, written = Path(node["path"]), origin(config, f"{place}.path")
+        if not path.is_file():
+            raise ConfigurationError(
+                f"{written} is {str(path)!r}; there is no such file. Allowed: what `reward-forcing train` exports "
+                "(for the toy world: experiments=toy_codec, toy_teacher, toy_init, or checkpoints=shipped)"
+            )
+        sizes = export_sizes(path)
+        for name in {"channels", "patch"} & {*sizes}:
+            if sizes[name] != values["geometry"][name]:
+                raise ConfigurationError(
+                    f"geometry.{name} is {values['geometry'][name]}; {written} ({path}) was trained with {sizes[name]}"
+                )
+
+
+def _loaders(values: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """All nodes that load an export."""
+    if isinstance(values, Mapping):
+        if str(values.get("_target_", "")).endswith((".load_network", ".load_codec")):
+            yield place, values
+        for key, value in values.items():
+            yield from _loaders(value, f"{place}.{key}" if place else str(key))
+
+
+def export_sizes(path: Path) -> dict[str, Any]:
+    """The constructor arguments noted in an export, read from the file's head; none if it is something else."""
+    with path.open("rb") as file:
+        try:
+            notes = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
+            sizes: dict[str, Any] = json.loads(notes.get("network") or notes.get("codec") or "{}")
+        except (KeyError, ValueError, OverflowError, MemoryError):
+            return {}
+    return sizes

@@ -38,6 +38,8 @@ class WanTransformer(nn.Module):
         text_dim: features of the encoded prompts.
         patch: rows and columns of a patch.
         freq_dim: features of the sinusoidal embedding of time.
+        places: tokens of a frame that get a learned embedding of their place; 0: none, as in Wan. Rotary positions are
+            relative, so without it a small network hardly finds out where the borders of the frame are.
         checkpointing: recompute each block in the backward pass instead of keeping its activations.
 
     Raises:
@@ -55,6 +57,7 @@ class WanTransformer(nn.Module):
         text_dim: int,
         patch: int = 2,
         freq_dim: int = 256,
+        places: int = 0,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
@@ -75,6 +78,7 @@ class WanTransformer(nn.Module):
         self.patch_embedding = nn.Conv3d(channels, dim, (1, patch, patch), (1, patch, patch))
         self.text_embedding = nn.Sequential(nn.Linear(text_dim, dim), nn.GELU("tanh"), nn.Linear(dim, dim))
         self.time_embedding = nn.Sequential(nn.Linear(freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.place_embedding = nn.Parameter(0.5 * torch.randn(places, dim)) if places else None
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
         self.blocks = nn.ModuleList(Block(dim, ffn_dim, heads) for _ in range(layers))
         self.head = Head(dim, channels * patch * patch)
@@ -117,6 +121,8 @@ class WanTransformer(nn.Module):
         time, modulation = self._embed_time(sigma.unsqueeze(1) if sigma.dim() == 1 else sigma, noisy)
         text = self.text_embedding(prompt.to(noisy.dtype))
         tokens = self.patch_embedding(noisy.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)
+        if self.place_embedding is not None:
+            tokens = tokens + self.place_embedding
         keys, values = [], []
         for index, block in enumerate(self.blocks):
             known = None if past is None else (past.keys[index], past.values[index])

@@ -13,7 +13,7 @@ FEW = [sample(1, index) for index in range(12)]
 
 
 @pytest.mark.parametrize("shape", [0, 1, 2])
-@given(radius=st.floats(4.6, 5.8), x=st.floats(10, 22), y=st.floats(10, 22))
+@given(radius=st.floats(5.6, 6.8), x=st.floats(10, 22), y=st.floats(10, 22))
 def test_area_and_centroid_of_a_sprite(shape: int, radius: float, x: float, y: float) -> None:
     cover = coverage(pixel_grid() - torch.tensor([x, y]), torch.tensor(radius), torch.tensor(shape))
     assert float(cover.sum()) == pytest.approx(AREA_OF_UNIT_RADIUS[shape] * radius**2, rel=0.05)

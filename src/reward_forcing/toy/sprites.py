@@ -15,7 +15,7 @@ Mask = Bool[Tensor, "clip frame height width"]
 
 SPRITE_CHROMA: Final = 0.84  # of every sprite colour
 DULL_CHROMA: Final = 0.14  # the strongest a background can be
-AREA: Final = (16.0, 170.0)  # pixels; true sprites have 36 to 106
+AREA: Final = (22.0, 230.0)  # pixels; true sprites have 53 to 146
 STRAY: Final = (
     0.1  # strongly coloured pixels outside the sprite, as a share of its area, that still count as one sprite
 )

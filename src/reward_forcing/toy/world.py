@@ -33,7 +33,7 @@ class WorldConfig:
 
     plain_fraction: float = 0.3  # share of clips from the easy world
     any_fraction: float = 0.25  # share of `any` and of `pan-any` words
-    radius: tuple[float, float] = (4.6, 5.8)
+    radius: tuple[float, float] = (5.6, 6.8)
     speed_spread: float = 0.12  # a captioned speed varies by this fraction
     any_speed: tuple[float, float] = (0.3, 1.8)
     any_pan: tuple[float, float] = (0.0, 1.4)

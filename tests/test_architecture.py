@@ -19,7 +19,7 @@ FLOORS = (
     {"rollout", "sampling"},
     {"modules"},
     {"callbacks"},
-    {"places", "signatures", "run_folder", "explanations", "validation", "configuration"},  # what the entry points share
+    {"places", "signatures", "run_folder", "explanations", "validation", "configuration"},
     {"train", "training_help", "generate", "streaming", "trajectories", "video_folder"},
     {"evaluation"},
     {"cli", "demo"},

@@ -1,3 +1,4 @@
+import inspect
 import itertools
 from typing import Any
 
@@ -168,3 +169,11 @@ def test_bf16_stays_bf16() -> None:
     velocity, written = network(noisy, torch.full((1, 3), 0.5), tiny.prompts(), network.nothing(noisy))
     assert velocity.dtype == written.keys.dtype == torch.bfloat16
     assert velocity.isfinite().all()
+
+
+def test_a_network_knows_what_it_was_built_from() -> None:
+    """Exports build networks from these sizes alone."""
+    asked = set(inspect.signature(WanTransformer.__init__).parameters) - {"self", "checkpointing"}
+    network = tiny.network()
+    assert set(network.sizes) == asked
+    assert all(network.sizes[name] == size for name, size in tiny.SIZES.items())

@@ -15,6 +15,7 @@ from reward_forcing.configuration import build, compose
 from reward_forcing.losses.protocols import LossStrategy
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy
+from reward_forcing.modules.distillation import Distillation
 from tests import training
 from tests.tiny import normal, random_kv
 
@@ -44,7 +45,7 @@ def composed(group: str, overrides: list[str], configs: Path) -> Any:
     return build(compose(overrides, folders=[str(configs)]), group)
 
 
-def trained(module: training.Distillation) -> bool:
+def trained(module: Distillation) -> bool:
     """Whether a student's turn changes the student."""
     before = [parameter.clone() for parameter in module.student.parameters()]
     training.fit(module, 1)

@@ -1,14 +1,16 @@
 """What must hold for every loss under configs/loss: a new one is tested before its author writes a test."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from reward_forcing.configuration import build, compose, options
+from reward_forcing.configuration import build, compose
 from reward_forcing.losses.protocols import LossStrategy
+from reward_forcing.places import options
 from tests.tiny import latents, normal
 
 NAMES = sorted(options("loss"))
@@ -32,8 +34,8 @@ def test_the_losses_of_the_paper_are_there() -> None:
 
 
 def test_it_is_a_value(loss: LossStrategy) -> None:
-    assert dataclasses.is_dataclass(loss)
-    assert hash(loss) == hash(dataclasses.replace(loss))  # type: ignore[type-var]
+    value: Any = loss
+    assert hash(value) == hash(dataclasses.replace(value))
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 20.0])

@@ -1,14 +1,16 @@
 """What must hold for every sink under configs/sink: a new one is tested before its author writes a test."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
 from torch.testing import assert_close
 
-from reward_forcing.configuration import build, compose, options
+from reward_forcing.configuration import build, compose
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy
+from reward_forcing.places import options
 from reward_forcing.rollout import Rollout, always, generate
 from reward_forcing.seeding import VideoNoise
 from tests import tiny
@@ -41,11 +43,10 @@ def test_the_sinks_of_the_paper_are_there() -> None:
 
 
 def test_it_is_a_value(sink: SinkStrategy) -> None:
-    assert dataclasses.is_dataclass(sink)
-    assert not isinstance(sink, type)
-    assert hash(sink) == hash(dataclasses.replace(sink))
+    value: Any = sink
+    assert hash(value) == hash(dataclasses.replace(value))
     with pytest.raises(dataclasses.FrozenInstanceError):
-        sink.frames = 7  # type: ignore[misc]
+        value.frames = 7
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -108,7 +109,7 @@ def score_all(
         file.write(torn_line(store))
         shown = bar.add_task("Scoring videos", total=len(tasks), completed=len(tasks) - len(todo))
         for some, clips in batches(todo):
-            for task, record in zip(some, score(some, clips, measures, how), strict=True):
+            for task, record in zip(some, score(some, clips, measures, how, store.parent), strict=True):
                 done[task.fingerprint] = record
                 file.write(json.dumps({"fingerprint": task.fingerprint, **to_json(record)}, allow_nan=False) + "\n")
             file.flush()
@@ -151,8 +152,10 @@ def load(task: Task) -> Clip:
     return baseline_clip(task.baseline, task.entry, clip) if task.baseline else clip
 
 
-def score(tasks: Sequence[Task], clips: Sequence[Clip], measures: Mapping[str, Measure], how: Cut) -> list[Record]:
-    """Score videos of one length and kind with all metrics, in all windows."""
+def score(
+    tasks: Sequence[Task], clips: Sequence[Clip], measures: Mapping[str, Measure], how: Cut, folder: Path
+) -> list[Record]:
+    """Score videos of one length and kind with all metrics, in all windows; `folder` is what paths are relative to."""
     evidence = look(torch.stack([clip.frames for clip in clips]), [task.entry.prompt for task in tasks])
     windows = cut(len(clips[0].frames), how)
     parts = [evidence.between(part.start, part.stop) for part in windows]
@@ -163,7 +166,7 @@ def score(tasks: Sequence[Task], clips: Sequence[Clip], measures: Mapping[str, M
             cell=task.cell,
             prompt=task.entry.prompt,
             seed=task.entry.seed,
-            video="" if task.baseline else task.entry.video.name,
+            video="" if task.baseline else os.path.relpath(task.entry.video, folder),
             fps=task.entry.fps,
             frames=len(clips[0].frames),
             baseline=bool(task.baseline),

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float
 
 from evaluation import statistics
-from evaluation.baselines import TRUTH
 from evaluation.functional import drift
 from evaluation.measure import Measure
 from evaluation.table import Record, metric_names, sliding
@@ -101,7 +100,7 @@ def summarise(records: Sequence[Record], measures: Mapping[str, Measure], refere
     metrics = [name for name in metric_names(records) if name in measures]
     columns = [(name, window) for name in metrics for window in (*WINDOWS, *DRIFTS)]
     primary = tuple(column for column in PRIMARY if column in columns)
-    judges = judges_of(columns, measures, of_cell.get(TRUTH, []))
+    judges = {column: judge(measures[column[0]], column[1]) for column in columns}
     others = [cell for cell in cells if cell != reference]
     compared = [c for cell in others for c in compare(of_cell[cell], of_cell[reference], judges)]
     return Summary(
@@ -161,22 +160,12 @@ def curve(records: Sequence[Record], metric: str) -> Curve:
     return Curve(tuple(middles[: len(points)]), tuple(points))
 
 
-def judges_of(
-    columns: Sequence[Column], measures: Mapping[str, Measure], truth: Sequence[Record]
-) -> dict[Column, Measure]:
-    """How each column judges. Where the truth was measured too, a target is what the truth scores in that window."""
-    measured = estimate(truth, columns)
-    judges = {}
-    for name, window in columns:
-        measure, target = measures[name], measured[name, window].mean
-        if window in DRIFTS:
-            measure = replace(
-                measure, better="lower" if window in ("drift_std", "drift_start_end") else "target", target=0.0
-            )
-        elif measure.better == "target" and not np.isnan(target):
-            measure = replace(measure, target=target)
-        judges[name, window] = measure
-    return judges
+def judge(measure: Measure, window: str) -> Measure:
+    """How a column judges: as its metric, but drift should be none."""
+    if window not in DRIFTS:
+        return measure
+    unsigned = window in ("drift_std", "drift_start_end")
+    return replace(measure, better="lower" if unsigned else "target", target=0.0)
 
 
 def compare(cell: Sequence[Record], reference: Sequence[Record], judges: Mapping[Column, Measure]) -> list[Comparison]:

@@ -21,6 +21,7 @@ class Record:
     prompt: str
     seed: int
     video: str
+    """Path relative to the folder of the table; empty for baselines."""
     fps: float
     frames: int
     baseline: bool

@@ -140,6 +140,10 @@ def generate(
     ]
     if len(set(cells)) < len(cells):
         raise ValueError(f"generate: the same way to remember is asked for twice: {', '.join(cells)}")
+    for streamer in streamers:
+        streamer.text(
+            [*request.prompts, *request.switches.values()]
+        )  # unknown words come to light before any file does
     paces = {}
     for cell, streamer in zip(cells, streamers, strict=True):
         paces[cell] = _generate_cell(streamer, cell, Path(out), request, teaching)
@@ -156,7 +160,9 @@ def _generate_cell(streamer: Streamer, cell: str, out: Path, request: Request, t
         request = replace(request, frames=min(request.frames or streamer.geometry.frames, streamer.geometry.frames))
     total = request.frames and request.frames * len(request.prompts) * len(request.seeds)
     pace, lines = Pace(), []
-    metadata = {"switches": {str(frame): prompt for frame, prompt in request.switches.items()}}
+    switches = {str(frame): prompt for frame, prompt in request.switches.items()}
+    made = {**vars(teaching)} if teaching else {**streamer.memory, "switches": switches}
+    metadata = {**streamer.about, **made}
     columns = ("{task.description}", BarColumn(), TextColumn("{task.fields[fps]:.0f} frames/s"), TimeRemainingColumn())
     with Progress(*columns) as progress:
         task = progress.add_task(cell, total=total, fps=0.0)

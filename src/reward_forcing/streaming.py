@@ -1,10 +1,11 @@
 """From an exported student to an endless stream of pixels."""
 
+import hashlib
 import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class Streamer:
         rollout: how a student generates.
         geometry: sizes of a chunk.
         name: of how it remembers.
+        about: where the network comes from.
     """
 
     network: WanTransformer
@@ -54,6 +56,18 @@ class Streamer:
     rollout: Rollout
     geometry: Geometry
     name: str
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """How it remembers, in numbers."""
+        sink = {key: value for key, value in vars(self.rollout.memory.sink).items() if key != "dtype"}
+        return {
+            "sink": self.name,
+            **sink,
+            "window_frames": self.rollout.memory.window_frames,
+            "levels": self.rollout.levels,
+        }
 
     @property
     def device(self) -> torch.device:
@@ -154,7 +168,8 @@ def load_streamer(
     notes = read_notes(path)
     if "stream" not in notes:
         raise ValueError(f"{path}: nothing is noted about streaming; allowed: exports of `reward-forcing train`")
-    config = _config_of(json.loads(notes["stream"]), wish or MemoryWish(), str(path))
+    noted = json.loads(notes["stream"])
+    config = _config_of(noted, wish or MemoryWish(), str(path))
     config.codec.path = str(_codec_file(Path(path), codec, str(config.codec.path)))
     network = load_network(path).requires_grad_(requires_grad=False).eval().to(device)
     decoder: Any = configuration.build(config, "codec")
@@ -165,7 +180,14 @@ def load_streamer(
         rollout=configuration.build(config, "rollout"),
         geometry=configuration.build(config, "geometry"),
         name=str(config.hydra.runtime.choices["sink"]),
+        about={"export": file_digest(Path(path)), **noted.get("about", {})},
     )
+
+
+def file_digest(path: Path) -> str:
+    """A short name for what is in a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _config_of(noted: Mapping[str, Any], wish: MemoryWish, path: str) -> Any:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,11 +17,10 @@ from reward_forcing import configuration, validation
 from reward_forcing.configuration import ConfigurationError
 from reward_forcing.run_folder import RunFolder, RunSettings, changes
 
-if TYPE_CHECKING:
-    from lightning import LightningModule
-
 STREAM_GROUPS = ("geometry", "codec", "text", "sink", "memory", "rollout")
 """What an export must know to be streamed, besides its weights."""
+
+TRACEBACK_HINT = "(HYDRA_FULL_ERROR=1 shows where this was found.)\n"
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,7 @@ def run(config: DictConfig) -> Outcome:
     Raises:
         ValueError: the run's folder is in use, its config has changed, or a constructor refuses a value.
     """
+    validation.require_files(config)
     values = configuration.plain(config)
     settings: RunSettings = configuration.build(config, "settings")
     folder = RunFolder(Path(settings.run_dir))
@@ -160,7 +160,7 @@ def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoi
         return done
     done = replace(done, state="finished")
     if trainer.is_global_zero:
-        export(module, folder, notes_of(config, values))
+        export(module.exports(), folder, notes_of(config, values))
         summary = {"name": values["name"], "steps": done.steps, "seconds": seconds, "scalars": dict(done.scalars)}
         folder.summary.write_text(json.dumps(summary, indent=2), encoding="utf-8")
     return done
@@ -182,13 +182,13 @@ def _quieten() -> None:
         warnings.filterwarnings("ignore", f".*{message}.*")
 
 
-def export(module: "LightningModule", folder: RunFolder, notes: Mapping[str, str]) -> list[Path]:
-    """Write what the training was for, one file a network."""
+def export(networks: Mapping[str, Any], folder: RunFolder, notes: Mapping[str, str]) -> list[Path]:
+    """Write what a training was for, one file a network."""
     from reward_forcing.codecs.toy_codec import ToyCodec, save_codec
     from reward_forcing.networks.weights import save_network
 
     paths = []
-    for name, network in module.exports().items():  # type: ignore[operator]
+    for name, network in networks.items():
         paths.append(folder.path / f"{name}.safetensors")
         save = save_codec if isinstance(network, ToyCodec) else save_network
         save(paths[-1], network, notes)
@@ -205,7 +205,10 @@ def notes_of(config: DictConfig, values: Mapping[str, Any]) -> dict[str, str]:
     stream = {
         "choices": {group: choices[group] for group in STREAM_GROUPS},
         "values": {group: _bare(values[group]) for group in STREAM_GROUPS},
+        "about": {"trained_as": values["name"], "training_seed": values["seed"]},
     }
+    if choices["module"] == "distillation":
+        stream["about"] |= {"loss": choices["loss"], "reward": choices["reward"]}
     for group, node in values["streaming"].items():
         stream["choices"][group] = node["option"]
         stream["values"][group] = {key: value for key, value in node.items() if key != "option"}
@@ -245,7 +248,7 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        sys.stderr.write(f"reward-forcing train: {error}\n")
+        sys.stderr.write(f"reward-forcing train: {error}\n{TRACEBACK_HINT}")
         return 2
 
 

@@ -35,7 +35,7 @@ demo: setup
 	$(BIN)/reward-forcing demo $(DEMO)
 
 test: check
-	$(BIN)/pytest -n $(WORKERS) $(if $(GOLDENS),--goldens $(GOLDENS))
+	$(BIN)/pytest -n $(WORKERS) $(if $(GOLDENS),--goldens=$(GOLDENS))
 
 check: setup
 	$(BIN)/ruff check .

@@ -74,6 +74,7 @@ class WanTransformer(nn.Module):
             "text_dim": text_dim,
             "patch": patch,
             "freq_dim": freq_dim,
+            "places": places,
         }
         self.patch_embedding = nn.Conv3d(channels, dim, (1, patch, patch), (1, patch, patch))
         self.text_embedding = nn.Sequential(nn.Linear(text_dim, dim), nn.GELU("tanh"), nn.Linear(dim, dim))

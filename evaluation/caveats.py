@@ -15,7 +15,7 @@ def caveats(records: Sequence[Record], summary: Summary) -> list[str]:
     """One sentence for every reason to read the numbers with care."""
     made = [r for r in records if not r.baseline]
     found = [_training(made), _length(made), _coverage(made), _world(made), _prompts(made), _reward(made)]
-    several = len([c for c in summary.comparisons if (c.metric, c.window) in summary.primary])
+    several = len([c for c in summary.comparisons if summary.is_primary(c)])
     if several > 1:
         found.append(
             f"{several} primary comparisons: their p-values are corrected for that (Holm), their intervals are not; "
@@ -42,7 +42,7 @@ def _length(records: Sequence[Record]) -> str:
     if len({frozenset(known) for known in lengths.values()}) == 1:
         return ""
     words = ", ".join(f"{cell} {'/'.join(map(str, sorted(known)))}" for cell, known in lengths.items())
-    return f"Videos differ in length ({words} frames): compare the window 'first clip', not whole videos."
+    return f"Videos differ in length ({words} frames): those of another length are compared on the first clip only."
 
 
 def _coverage(records: Sequence[Record]) -> str:

@@ -61,7 +61,7 @@ def _line(axes: Any, curve: Curve, colour: str, dashes: str) -> None:
 
 def differences(summary: Summary, measure: Measure, column: tuple[str, str], small: str) -> bytes:
     """Differences to the reference cell with their 95 % intervals, one cell a row."""
-    rows = [(cell, c) for cell in summary.cells if (c := summary.compared(cell, column)) is not None]
+    rows = [(cell, c) for cell in summary.cells if (c := summary.compared(cell, column)) and c.prompts]
     paint = colours(summary)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.4, 0.9 + 0.3 * max(len(rows), 1)), layout="constrained")

@@ -61,7 +61,7 @@ def choose_videos(records: Sequence[Record], summary: Summary) -> list[Choice]:
     """The first prompts, then the largest win and the largest loss of the first compared cell; never by looking."""
     shared = _shared(records, summary.cells)
     chosen = {pair: f"number {i + 1} of the list" for i, pair in enumerate(shared[:FIRST])}
-    others = [cell for cell in summary.cells if cell != summary.reference]
+    others = [cell for cell in summary.cells if cell not in (summary.reference, *summary.other_length)]
     if others and summary.primary:
         metric, window = summary.primary[0]
         gains = _gains(records, shared, (others[0], summary.reference), (metric, window))
@@ -102,10 +102,15 @@ def show(choice: Choice, records: Sequence[Record], folder: Path) -> Show | None
     first = next(iter(clips.values()))
     if is_toy(choice.prompt, first.frames.shape[-2:]):
         clips[TRUTH] = Clip(truth(choice.prompt, choice.seed, len(first.frames)), first.fps)
-    shortest = min(len(clip.frames) for clip in clips.values())
-    at = spread(shortest, STRIP_FRAMES)
-    strips = tuple(Strip(cell, still(clip.frames[at]), moving(clip)) for cell, clip in clips.items())
+    at = spread(max(len(clip.frames) for clip in clips.values()), STRIP_FRAMES)
+    strips = tuple(Strip(cell, still(frames_at(clip.frames, at)), moving(clip)) for cell, clip in clips.items())
     return Show(choice, tuple(index / first.fps for index in at), strips)
+
+
+def frames_at(frames: Frames, at: Sequence[int]) -> Frames:
+    """The frames of these indices; white ones after the end."""
+    white = torch.full_like(frames[:1], 255)
+    return torch.cat([frames[index : index + 1] if index < len(frames) else white for index in at])
 
 
 def still(frames: Frames) -> str:

@@ -15,7 +15,7 @@ from evaluation.evaluate import SCHEMA
 from evaluation.measure import Measure, discover
 from evaluation.pictures import address, choose_videos, show
 from evaluation.provenance import differing, shared_metadata
-from evaluation.summary import DRIFTS, WINDOWS, Summary, summarise
+from evaluation.summary import DRIFTS, WINDOWS, Column, Summary, summarise
 from evaluation.table import Record, atomically, from_json
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -113,10 +113,11 @@ def texts(results: Results) -> dict[str, Any]:
         "verdicts": view.verdicts(summary, measures),
         "reference": summary.reference,
         "main": view.cells_table(summary, measures, summary.primary, rates(results.speed)),
+        "clips": [view.cells_table(summary, measures, clips, rates(results.speed)) for clips in _clip_columns(summary)],
         "windows": [(view.WINDOW_WORDS[w] or "whole video", view.metrics_table(summary, measures, w)) for w in WINDOWS],
         "drifts": [(view.WINDOW_WORDS[w], view.metrics_table(summary, measures, w)) for w in DRIFTS],
         "details": view.details(summary, measures),
-        "speeds": speed_rows(results.speed),
+        "speeds": speed_rows(results.speed, summary.reference),
         "environment": results.speed.get("environment", {}),
         "scopes": sorted({cell["scope"] for cell in results.speed.get("cells", [])}),
         "protocol": protocol(results.content, made),
@@ -139,7 +140,7 @@ def protocol(content: Mapping[str, Any], made: Sequence[Record]) -> list[tuple[s
     same = shared_metadata(made)
     common = {k: v for k, v in next(iter(same.values()), {}).items() if k not in differing(same) and v is not None}
     return [
-        ("videos", f"{len(made)} videos: {len({r.cell for r in made})} cells, {len(prompts)} prompts, {len(seeds)} seeds"),
+        ("videos", f"{len(made)} videos: {len(same)} cells, {len(prompts)} prompts, {len(seeds)} seeds"),
         ("length", ", ".join(f"{frames} frames at {fps:g} per second" for frames, fps in lengths)),
         ("paired", "by prompt and seed: the same initial noise"),
         ("windows", f"sliding: {known['windows']['length']} frames every {known['windows']['hop']}; "
@@ -158,15 +159,22 @@ def rates(speed: Mapping[str, Any]) -> dict[str, float]:
     return {cell["cell"]: cell["figures"]["fps"] for cell in speed.get("cells", [])}
 
 
-def speed_rows(speed: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """The speed table: cell, frames per second, slowest and fastest run, first frame, chunks, stalls, memory."""
+def _clip_columns(summary: Summary) -> list[tuple[Column, ...]]:
+    """The columns on which cells of another length are compared, if there are any."""
+    return [summary.primary_of(summary.other_length[0])] if summary.other_length else []
+
+
+def speed_rows(speed: Mapping[str, Any], reference: str) -> list[tuple[str, ...]]:
+    """The speed table: cell, frames per second, the same relative to the reference, first frame, chunks, memory."""
     rows: list[tuple[str, ...]] = []
+    whole = rates(speed).get(reference, np.nan)
     for cell in speed.get("cells", []):
         f = {name: np.nan if value is None else value for name, value in cell["figures"].items()}
         rows.append(
             (
                 cell["cell"],
                 f"{f['fps']:.1f} ({f['fps_slowest_run']:.1f}–{f['fps_fastest_run']:.1f})",
+                f"{f['fps'] / whole:.2f} x",
                 f"{f['realtime']:.1f} x",
                 f"{1000 * f['first_frame_s']:.0f} ms ({1000 * f['first_frame_cold_s']:.0f} cold)",
                 " / ".join(f"{1000 * f[f'chunk_p{share}_s']:.0f}" for share in (50, 90, 99)) + " ms",
@@ -184,7 +192,8 @@ def drawings(results: Results) -> dict[str, Any]:
     first = [name for name, _ in summary.primary]
     metrics = [name for name in (*dict.fromkeys((*first, *measures)),) if _varies(summary, name)]
     shown = [show(choice, results.records, results.folder) for choice in choose_videos(results.records, summary)]
-    compared = [column for column in summary.primary if any(summary.compared(c, column) for c in summary.cells)]
+    columns = dict.fromkeys(column for cell in summary.cells for column in summary.primary_of(cell))
+    compared = [column for column in columns if any(c.prompts for c in summary.comparisons if c.column == column)]
     paint = charts.colours(summary)
     return {
         "shows": [s for s in shown if s is not None],

@@ -57,6 +57,11 @@ class Comparison:
     """Sign-flip test over prompts; adjusted by Holm for the primary columns."""
     prompts: int
 
+    @property
+    def column(self) -> Column:
+        """Metric and window."""
+        return (self.metric, self.window)
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -78,10 +83,21 @@ class Summary:
     curves: Mapping[str, Mapping[str, Curve]]
     comparisons: tuple[Comparison, ...]
     primary: tuple[Column, ...]
+    other_length: tuple[str, ...]
+    """Cells whose videos are not as long as the reference's: only their first clips are comparable."""
+
+    def primary_of(self, cell: str) -> tuple[Column, ...]:
+        """The columns on which a cell is first of all compared."""
+        clips = tuple(dict.fromkeys((metric, CLIP) for metric, _ in self.primary))
+        return clips if cell in self.other_length else self.primary
+
+    def is_primary(self, compared: Comparison) -> bool:
+        """Whether a comparison is one of those corrected for their number."""
+        return compared.column in self.primary_of(compared.cell)
 
     def compared(self, cell: str, column: Column) -> Comparison | None:
         """The comparison of a cell with the reference; None for the reference itself and for baselines."""
-        fits = (c for c in self.comparisons if (c.cell, c.metric, c.window) == (cell, *column))
+        fits = (c for c in self.comparisons if (c.cell, c.column) == (cell, column))
         return next(fits, None)
 
 
@@ -103,15 +119,21 @@ def summarise(records: Sequence[Record], measures: Mapping[str, Measure], refere
     judges = {column: judge(measures[column[0]], column[1]) for column in columns}
     others = [cell for cell in cells if cell != reference]
     compared = [c for cell in others for c in compare(of_cell[cell], of_cell[reference], judges)]
-    return Summary(
+    summary = Summary(
         reference=reference,
         cells=cells,
         baselines=baselines,
         estimates={cell: estimate(part, columns) for cell, part in of_cell.items()},
         curves={cell: {name: curve(part, name) for name in metrics} for cell, part in of_cell.items()},
-        comparisons=tuple(adjusted(compared, primary)),
+        comparisons=tuple(compared),
         primary=primary,
+        other_length=tuple(cell for cell in others if _lengths(of_cell[cell]) != _lengths(of_cell[reference])),
     )
+    return replace(summary, comparisons=adjusted(summary))
+
+
+def _lengths(records: Sequence[Record]) -> set[int]:
+    return {r.frames for r in records}
 
 
 def scores(records: Sequence[Record], columns: Sequence[Column]) -> Float[np.ndarray, "video column"]:
@@ -169,7 +191,10 @@ def judge(measure: Measure, window: str) -> Measure:
 
 
 def compare(cell: Sequence[Record], reference: Sequence[Record], judges: Mapping[Column, Measure]) -> list[Comparison]:
-    """Compare two cells, column by column, on the (prompt, seed) they share."""
+    """Compare two cells, column by column, on the (prompt, seed) they share.
+
+    Where two videos differ in length only their first clips are compared.
+    """
     other = {(r.prompt, r.seed): r for r in reference}
     ours = [r for r in cell if (r.prompt, r.seed) in other]
     if not ours:
@@ -177,7 +202,9 @@ def compare(cell: Sequence[Record], reference: Sequence[Record], judges: Mapping
     theirs = [other[r.prompt, r.seed] for r in ours]
     columns, prompts = list(judges), [r.prompt for r in ours]
     a, b = scores(ours, columns), scores(theirs, columns)
-    a, b = np.where(np.isnan(b), np.nan, a), np.where(np.isnan(a), np.nan, b)
+    unequal = np.array([[x.frames != y.frames] for x, y in zip(ours, theirs, strict=True)])
+    unknown = np.isnan(a) | np.isnan(b) | unequal & np.array([window != CLIP for _, window in columns])
+    a, b = np.where(unknown, np.nan, a), np.where(unknown, np.nan, b)
     improvement = _errors(statistics.bootstrap(b, prompts), judges) - _errors(statistics.bootstrap(a, prompts), judges)
     low, high = statistics.percentiles(improvement)
     means = statistics.cluster_means(a, prompts), statistics.cluster_means(b, prompts)
@@ -211,8 +238,8 @@ def verdict(low: float, high: float) -> Literal["better", "worse", "unclear", "o
     return "better" if low > 0 else "worse" if high < 0 else "unclear"
 
 
-def adjusted(comparisons: Sequence[Comparison], primary: Sequence[Column]) -> list[Comparison]:
-    """The same comparisons, p-values of the primary columns corrected for their number (over all cells)."""
-    chosen = [i for i, c in enumerate(comparisons) if (c.metric, c.window) in primary]
-    p_values = dict(zip(chosen, statistics.holm([comparisons[i].p for i in chosen]), strict=True))
-    return [replace(c, p=p_values.get(i, c.p)) for i, c in enumerate(comparisons)]
+def adjusted(summary: Summary) -> tuple[Comparison, ...]:
+    """The same comparisons, p-values of the primary ones corrected for their number (over all cells)."""
+    chosen = [i for i, c in enumerate(summary.comparisons) if summary.is_primary(c)]
+    p_values = dict(zip(chosen, statistics.holm([summary.comparisons[i].p for i in chosen]), strict=True))
+    return tuple(replace(c, p=p_values.get(i, c.p)) for i, c in enumerate(summary.comparisons))

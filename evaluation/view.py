@@ -8,6 +8,7 @@ import numpy as np
 
 from evaluation.measure import Measure
 from evaluation.summary import DRIFTS, Column, Comparison, Estimate, Summary
+from evaluation.windows import CLIP
 
 DASH: Final = "–"
 WINDOW_WORDS: Final = {
@@ -103,11 +104,13 @@ def heading(column: Column, measures: Mapping[str, Measure]) -> tuple[str, str]:
 def cells_table(
     summary: Summary, measures: Mapping[str, Measure], columns: Sequence[Column], rates: Mapping[str, float]
 ) -> Table:
-    """Cells and baselines by columns; differences to the reference; frames per second last if any was measured."""
-    rows = [
-        Row(name, _kind(name, summary), tuple(_field(summary, name, column) for column in columns))
-        for name in (*summary.cells, *summary.baselines)
-    ]
+    """Cells and baselines by columns; differences to the reference; frames per second last if any was measured.
+
+    Cells of another length are left out unless all columns are about first clips.
+    """
+    fair = all(window == CLIP for _, window in columns)
+    names = [name for name in (*summary.cells, *summary.baselines) if fair or name not in summary.other_length]
+    rows = [Row(name, _kind(name, summary), tuple(_field(summary, name, c) for c in columns)) for name in names]
     headers = [heading(column, measures) for column in columns]
     if rates:
         headers.append(("speed", "frames per second, ↑"))
@@ -154,7 +157,7 @@ def verdicts(summary: Summary, measures: Mapping[str, Measure]) -> list[Verdict]
     """One verdict for every cell against the reference, over the primary columns."""
     found = []
     for cell in summary.cells:
-        compared = [c for column in summary.primary if (c := summary.compared(cell, column)) is not None]
+        compared = [c for column in summary.primary_of(cell) if (c := summary.compared(cell, column)) is not None]
         if compared:
             groups = {word: [c for c in compared if c.verdict == word] for word in ("better", "worse", "unclear")}
             said = [(word, [_finding(c, summary, measures) for c in some]) for word, some in groups.items() if some]
@@ -180,7 +183,7 @@ def _finding(compared: Comparison, summary: Summary, measures: Mapping[str, Meas
 
 def details(summary: Summary, measures: Mapping[str, Measure]) -> list[tuple[str, ...]]:
     """The primary comparisons in full: cell, metric, window, difference, interval, prompts won, p."""
-    chosen = [c for c in summary.comparisons if (c.metric, c.window) in summary.primary]
+    chosen = [c for c in summary.comparisons if summary.is_primary(c)]
     rows: list[tuple[str, ...]] = []
     for c in chosen:
         places = decimals([c.difference.mean, c.difference.low])

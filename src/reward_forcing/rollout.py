@@ -3,7 +3,7 @@
 Training, inference and speed measurement share this one generator.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -41,7 +41,7 @@ class Rollout:
         ValueError: levels do not start at 1 and fall strictly towards 0, or the gradient mode is unknown.
     """
 
-    levels: tuple[float, ...]
+    levels: Sequence[float]
     memory: MemoryPolicy
     context_gradient: Literal["detached", "through"] = "detached"
 

@@ -49,7 +49,7 @@ class TeacherForcing:
     """
 
     memories: Sequence[MemoryPolicy]
-    levels: tuple[float, ...]
+    levels: Sequence[float]
     shift: float
 
     def __call__(
@@ -130,7 +130,7 @@ class ODERegression:
     """
 
     chunk_frames: int
-    levels: tuple[float, ...]
+    levels: Sequence[float]
 
     def __call__(
         self,

@@ -1,6 +1,6 @@
 """Muon for the matrices inside transformer blocks, AdamW for everything else, stepping as one optimiser."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from torch import nn
@@ -24,7 +24,7 @@ class MuonAdamW(Optimizer):
         *,
         lr: float,
         muon_factor: float = 4.0,
-        betas: tuple[float, float] = (0.9, 0.99),
+        betas: Sequence[float] = (0.9, 0.99),
         weight_decay: float = 0.01,
     ) -> None:
         named = list(parameters)
@@ -32,7 +32,7 @@ class MuonAdamW(Optimizer):
         chosen = {name for name, _ in matrices}
         others = [pair for pair in named if pair[0] not in chosen]
         self.parts: list[Optimizer] = [
-            AdamW(others, lr, betas=betas, weight_decay=weight_decay),
+            AdamW(others, lr, betas=(betas[0], betas[1]), weight_decay=weight_decay),
             Muon(matrices, lr * muon_factor, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
         ]
         super().__init__([parameter for _, parameter in named], {"lr": lr})

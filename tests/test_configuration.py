@@ -1,0 +1,87 @@
+import itertools
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from reward_forcing.configuration import ConfigurationError, build, compose, plain, sweep
+from reward_forcing.memory.policy import MemoryPolicy
+from reward_forcing.memory.sinks.ema import EMASink
+from reward_forcing.places import shipped
+
+
+def test_values_are_named_once() -> None:
+    config = compose(["geometry.chunk_frames=1"])
+    values = plain(config)
+    assert values["sink"]["frames"] == values["memory"]["chunk_frames"] == 1
+    assert values["module"]["rollout"]["memory"]["sink"] == values["sink"]
+    assert "hydra" not in values
+
+
+def test_what_is_built_is_what_is_configured() -> None:
+    config = compose(["sink=ema", "sink.decay=0.25", "memory.window_frames=12"])
+    built = build(config, "memory")
+    assert built == MemoryPolicy(sink=EMASink(frames=3, decay=0.25), window_frames=12, chunk_frames=3)
+
+
+def test_a_refusal_has_the_words_of_the_constructor() -> None:
+    with pytest.raises(ConfigurationError, match=r"^sink.decay is 7; it must be within \[0, 1\]$"):
+        build(compose(["sink.decay=7"]), "sink")
+
+
+def test_any_working_directory_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = plain(compose(["experiments=toy_codec"]))
+    assert values["name"] == "toy_codec"
+    assert plain(compose())["checkpoints"]["codec"] == str(shipped("checkpoints/toy/codec.safetensors"))
+
+
+def test_a_folder_of_ones_own_adds_options(tmp_path: Path) -> None:
+    (tmp_path / "sink").mkdir()
+    (tmp_path / "sink" / "mine.yaml").write_text("_target_: reward_forcing.memory.sinks.static.StaticSink\nframes: 1\n")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "study.yaml").write_text("# @package _global_\nname: study\n")
+    values = plain(compose(["sink=mine", "experiments=study"], folders=[str(tmp_path)]))
+    assert values["sink"]["frames"] == 1
+    assert values["name"] == "study"
+    assert plain(compose(["experiments=toy_codec"], folders=[str(tmp_path)]))["name"] == "toy_codec"
+    with pytest.raises(ConfigurationError, match="allowed: ema, mine, none, static"):
+        compose(["sink=yours"], folders=[str(tmp_path)])
+
+
+def test_missing_values_and_loose_references_are_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"^data.content.prompts.path has no value"):
+        plain(compose(["data=prompts"]))
+    with pytest.raises(ConfigurationError, match=r"^sink.decay: Interpolation key 'nope' not found$"):
+        plain(compose(["sink.decay=${nope}"]))
+    with pytest.raises(ConfigurationError, match=r"^a: "):
+        plain(OmegaConf.create({"a": "${b}"}))
+
+
+def test_a_sweep_is_the_product_of_its_axes() -> None:
+    jobs = sweep(["sink=none,ema", "seed=3"], {"loss": "dmd,re_dmd"})
+    expected = [[f"loss={loss}", f"sink={sink}", "seed=3"] for loss in ("dmd", "re_dmd") for sink in ("none", "ema")]
+    assert jobs == expected
+
+
+def test_given_values_replace_an_experiments_axis() -> None:
+    assert sweep(["loss=dmd"], {"loss": "dmd,re_dmd"}) == [["loss=dmd"]]
+    assert sweep(["seed=range(0,3)"], {}) == [["seed=0"], ["seed=1"], ["seed=2"]]
+    assert sweep(["a=choice(1,2)", "b=[1,2]"], {}) == [["a=1", "b=[1,2]"], ["a=2", "b=[1,2]"]]
+
+
+def test_what_cannot_be_swept() -> None:
+    with pytest.raises(ConfigurationError, match="an interval cannot be swept"):
+        sweep(["sink.decay=interval(0,1)"], {})
+    with pytest.raises(ConfigurationError, match="is no override"):
+        sweep(["sink"], {})
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=4))
+def test_sweeps_have_as_many_jobs_as_combinations(sizes: list[int]) -> None:
+    given_overrides = [f"k{index}={','.join(map(str, range(size)))}" for index, size in enumerate(sizes)]
+    jobs = sweep(given_overrides, {})
+    expected = itertools.product(*([f"k{index}={value}" for value in range(size)] for index, size in enumerate(sizes)))
+    assert jobs == [list(job) for job in expected]

@@ -50,7 +50,12 @@ class Measure:
             raise ValueError(f"measure {self.name!r}: better is 'target', so target must be a number")
 
     def __call__(self, evidence: Evidence) -> Float[Tensor, " clip"]:
-        """One score a clip; NaN where the metric has nothing to say."""
+        """One score a clip; NaN where the metric has nothing to say.
+
+        Raises:
+            ValueError: the metric is of the toy world and the videos are not.
+        """
+        _ = evidence.toy if self.kind == "toy" else None
         if evidence.frames.shape[1] < self.min_frames:
             return torch.full((len(evidence.frames),), torch.nan)
         scores = self.function(evidence).float()

@@ -44,8 +44,14 @@ class VideoMetric(Metric):
         Args:
             videos: levels 0 to 255.
             prompts: one a video.
-            indices: one number a video, the same for the same video on every process; by default they count up.
+            indices: one number a video, the same for the same video on every process; with one process they count up
+                by default.
+
+        Raises:
+            ValueError: several processes and no indices: videos could not be told apart.
         """
+        if indices is None and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
+            raise ValueError("VideoMetric.update: indices is None with several processes; allowed: one number a video")
         first = sum(len(part) for part in self.scores)
         numbers = range(first, first + len(videos)) if indices is None else indices
         assert isinstance(self.scores, list)
@@ -55,9 +61,14 @@ class VideoMetric(Metric):
 
     def per_video(self) -> dict[int, float]:
         """The score of every video by its index."""
-        scores, indices = (torch.cat([*part, torch.empty(0)]) for part in (self.scores, self.indices))
+        scores, indices = (_joined(state) for state in (self.scores, self.indices))
         return {int(i): float(s) for i, s in sorted(zip(indices.tolist(), scores.tolist(), strict=True))}
 
     def compute(self) -> Tensor:
         """Mean over videos, leaving out those the metric has nothing to say about."""
         return torch.tensor(list(self.per_video().values())).nanmean()
+
+
+def _joined(state: list[Tensor] | Tensor) -> Tensor:
+    """A state as one tensor: torchmetrics makes it one where processes are joined."""
+    return state if isinstance(state, Tensor) else torch.cat([*state, torch.empty(0)])

@@ -122,3 +122,14 @@ def test_random_levels_are_a_function_of_their_generator() -> None:
 def test_bounds_are_ordered(low: float, high: float) -> None:
     with pytest.raises(ValueError, match="bounds are"):
         flow.random_sigma((1,), seeding.generator(0), factor=1, low=low, high=high)
+
+
+@given(batch=st.integers(1, 40), seed=st.integers(0, 100))
+def test_stratified_levels_come_one_from_each_part(batch: int, seed: int) -> None:
+    levels = flow.stratified_sigma(batch, seeding.generator(seed), factor=1.0)
+    assert sorted((levels.double() * batch).floor().int().clamp(max=batch - 1).tolist()) == list(range(batch))
+
+
+def test_stratified_levels_are_shifted() -> None:
+    plain = flow.stratified_sigma(8, seeding.generator(0), factor=1.0)
+    torch.testing.assert_close(flow.stratified_sigma(8, seeding.generator(0), factor=3.0), flow.shift(plain, 3.0))

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -19,7 +20,7 @@ from reward_forcing.modules.causal_init import CausalInitialization
 from reward_forcing.modules.distillation import Distillation, Frozen, ScoreSettings
 from reward_forcing.modules.initialisation import TeacherForcing
 from reward_forcing.modules.optimizers import MuonAdamW
-from reward_forcing.modules.pretraining import Pretraining
+from reward_forcing.modules.pretraining import Lesson, Pretraining
 from reward_forcing.modules.steps import Batch, RateSchedule, Recipe
 from reward_forcing.rollout import Rollout
 from reward_forcing.shapes import Geometry, Latents, Rewards
@@ -27,6 +28,7 @@ from tests import tiny
 
 GEOMETRY = Geometry(channels=tiny.SIZES["channels"], height=4, width=4, frames=6, chunk_frames=1)
 LEVELS = (1.0, 0.9, 0.6)
+LESSONS = (Lesson(frames=2, shift=2.0, until=0.5), Lesson(frames=6, shift=3.0))
 WORDS = ("red", "blue", "big", "small")
 
 
@@ -79,7 +81,9 @@ def memory(decay: float = 0.9, window: int = 3) -> MemoryPolicy:
 
 def pretraining(seed: int = 0, micro_batches: int = 1) -> Pretraining:
     network, steps = tiny.network(), recipe(micro_batches, total=12, fall=0.5)
-    return Pretraining(teacher=network, text=Words(), recipe=steps, seed=seed, shift=3.0, prompt_dropout=0.5)
+    return Pretraining(
+        teacher=network, text=Words(), recipe=steps, seed=seed, lessons=LESSONS, steps=12, prompt_dropout=0.5
+    )
 
 
 def causal_init(objective: Any = None) -> CausalInitialization:
@@ -131,7 +135,7 @@ def fit(
         accelerator="cpu",
         devices=1,
         logger=False,
-        enable_checkpointing=False,
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=list(callbacks),

@@ -68,6 +68,15 @@ def bell_weights(sigmas: Float[Tensor, " step"]) -> Float[Tensor, " step"]:
     return (bell * (len(sigmas) / bell.sum())).to(sigmas.dtype)
 
 
+def stratified_sigma(batch: int, rng: torch.Generator, *, factor: float) -> Float[Tensor, " batch"]:
+    """Noise levels of a batch, one from each of `batch` equal parts of [0, 1] in random order, shifted by `factor`.
+
+    Every batch sees all levels, so that its loss varies less than with independent draws.
+    """
+    places = torch.randperm(batch, generator=rng) + torch.rand(batch, generator=rng)
+    return shift(places / batch, factor)
+
+
 def random_sigma(
     shape: tuple[int, ...], rng: torch.Generator, *, factor: float, low: float = 0.0, high: float = 1.0
 ) -> Float[Tensor, "..."]:

@@ -35,8 +35,8 @@ class Checkpoints(Checkpoint):
         self.asked = False
         self._previous: dict[signal.Signals, Any] = {}
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 (Lightning's names)
-        """Listen for signals; only the main thread of a process can."""
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 (Lightning's names)
+        """Listen for signals, in place of Lightning, which has just begun to; only a main thread can."""
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._ask) for number in SIGNALS}
 
@@ -59,8 +59,15 @@ class Checkpoints(Checkpoint):
                 self._forget_old()
         trainer.should_stop = trainer.should_stop or asked
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 (Lightning's names)
         """Give the signals back."""
+        self._stop_listening()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
+        """Give the signals back."""
+        self._stop_listening()
+
+    def _stop_listening(self) -> None:
         while self._previous:
             signal.signal(*self._previous.popitem())
 

@@ -1,6 +1,8 @@
 """Training a bidirectional teacher by flow matching."""
 
 import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from lightning import LightningModule
@@ -9,10 +11,42 @@ from torch.optim import Optimizer
 
 from reward_forcing import seeding
 from reward_forcing.codecs.protocols import TextEncoder
-from reward_forcing.flow import add_noise, random_sigma
+from reward_forcing.flow import add_noise, stratified_sigma
 from reward_forcing.losses.flow_matching import flow_matching
 from reward_forcing.modules.steps import Batch, Recipe, Scalars, learn, prefixed
 from reward_forcing.networks.wan import WanTransformer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """A part of the training, on clips cut into pieces: what short ones teach need not be learned from long ones.
+
+    Args:
+        frames: frames of a piece; clips are cut into as many as fit, so a step costs about the same in every lesson.
+        shift: how far noise levels lean towards 1; longer pieces say more about each frame and can bear more.
+        until: share of the training after which the lesson ends.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    frames: int
+    shift: float
+    until: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.frames < 1 or not 0 < self.until <= 1:
+            raise ValueError(f"lesson: frames is {self.frames}, until {self.until}; allowed: at least 1, within (0, 1]")
+
+    def cut(self, clips: Tensor) -> Tensor:
+        """Pieces of clips [clip, frame, ...]; frames that do not fill a piece are left out."""
+        whole = clips.shape[1] // self.frames
+        return clips[:, : whole * self.frames].unflatten(1, (whole, self.frames)).flatten(0, 1)
+
+
+def lesson_at(lessons: Sequence[Lesson], progress: float) -> Lesson:
+    """The lesson that is on after this share of the training."""
+    return next((lesson for lesson in lessons if progress < lesson.until), lessons[-1])
 
 
 class Pretraining(LightningModule):
@@ -23,7 +57,8 @@ class Pretraining(LightningModule):
         text: encodes prompts.
         recipe: how the teacher is optimised.
         seed: of all randomness.
-        shift: how far noise levels lean towards 1.
+        lessons: one after the other, the last up to the end.
+        steps: length of the training, of which lessons are shares.
         prompt_dropout: share of clips trained without their prompt, for classifier-free guidance.
     """
 
@@ -34,7 +69,8 @@ class Pretraining(LightningModule):
         text: TextEncoder,
         recipe: Recipe,
         seed: int,
-        shift: float,
+        lessons: Sequence[Lesson],
+        steps: int,
         prompt_dropout: float,
     ) -> None:
         super().__init__()
@@ -42,7 +78,7 @@ class Pretraining(LightningModule):
         self.teacher = teacher
         self.teacher_ema = copy.deepcopy(teacher).requires_grad_(requires_grad=False)
         self.text, self.recipe, self.seed = text, recipe, seed
-        self.shift, self.prompt_dropout = shift, prompt_dropout
+        self.lessons, self.steps, self.prompt_dropout = tuple(lessons), steps, prompt_dropout
 
     def training_step(self, batch: Batch, batch_idx: int) -> Scalars:  # noqa: ARG002 (Lightning's name)
         """One optimiser step on clips: `latents`, their loss weights `emphasis`, and `prompts`."""
@@ -52,13 +88,16 @@ class Pretraining(LightningModule):
 
     def _loss(self, batch: Batch, key: seeding.Key) -> Scalars:
         rng = seeding.generator(self.seed, "pretraining", *key)
-        clean: Tensor = batch["latents"]
-        sigma = random_sigma((len(clean), 1), rng, factor=self.shift).to(clean.device).expand(clean.shape[:2])
+        lesson = lesson_at(self.lessons, self.global_step / self.steps)
+        clean = lesson.cut(batch["latents"])
+        pieces = len(clean) // len(batch["prompts"])
+        sigma = stratified_sigma(len(clean), rng, factor=lesson.shift)[:, None].to(clean.device).expand(clean.shape[:2])
         noise = torch.randn(clean.shape, generator=rng).to(clean.device)
         kept = (torch.rand(len(clean), generator=rng) >= self.prompt_dropout).tolist()
-        prompts = [prompt if keep else "" for prompt, keep in zip(batch["prompts"], kept, strict=True)]
+        captions = [prompt for prompt in batch["prompts"] for _ in range(pieces)]
+        prompts = [prompt if keep else "" for prompt, keep in zip(captions, kept, strict=True)]
         velocity = self.teacher(add_noise(clean, noise, sigma), sigma, self.text(prompts).to(clean.device))
-        return {"loss": flow_matching(velocity, clean, noise, batch["emphasis"])}
+        return {"loss": flow_matching(velocity, clean, noise, lesson.cut(batch["emphasis"]))}
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser of the teacher."""

@@ -1,0 +1,162 @@
+"""The main job: distil a student, stream videos under three sinks, judge them, write a report.
+
+Every stage leaves what it made in the demo's folder and is skipped where that is complete, so that an interrupted demo
+continues.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from reward_forcing import configuration, train
+from reward_forcing.generate import Request, Teaching, generate
+from reward_forcing.streaming import MemoryWish, Streamer, load_streamer
+from reward_forcing.toy.captions import COLOURS, SHAPES, SPRITE_SPEEDS
+
+SINKS: Final = ("none", "static", "ema")
+TEACHER: Final = "teacher"
+REFERENCE: Final = "ema"
+PANS: Final = ("pan-slow", "pan-fast", "pan-still", "pan-slow", "pan-fast", "pan-any")
+"""Pan words of the demo's prompts, in turns: mostly those under which a video must go on changing."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much a demo does.
+
+    Args:
+        prompts: videos of each cell.
+        frames: of each streamed video.
+        overrides: of the training.
+        repeats: videos timed for each cell.
+        timed_chunks: length of a timed video.
+    """
+
+    prompts: int
+    frames: int
+    overrides: tuple[str, ...] = ()
+    repeats: int = 3
+    timed_chunks: int = 20
+
+
+FULL: Final = Scale(prompts=24, frames=120)
+FAST: Final = Scale(
+    prompts=3,
+    frames=42,
+    overrides=("trainer.max_steps=10", "data.batch_size=2", "callbacks.sample_videos.every=5"),
+    repeats=1,
+    timed_chunks=6,
+)
+
+
+def main(*, out: Path = Path("runs/demo"), fast: bool = False, seed: int = 0) -> int:
+    """Run the demo, or what is left of it; the exit status.
+
+    Raises:
+        ValueError: the folder holds a demo with other settings, or the shipped checkpoints are missing.
+    """
+    scale, console = FAST if fast else FULL, Console()
+    console.rule("1 of 4: distil a student (EMA-Sink, Re-DMD)")
+    overrides = [
+        "experiments=toy_distillation",
+        "checkpoints=shipped",
+        f"run_dir={out}",
+        f"seed={seed}",
+        "resume=auto",
+        *scale.overrides,
+    ]
+    (job,) = train.plan(overrides)
+    outcome = train.run(job.config)
+    if outcome.state == "stopped":
+        console.print("Stopped; the same command continues.")
+        return 130
+    console.rule(
+        f"2 of 4: stream {scale.frames} frames for {scale.prompts} prompts under each sink, from the same noise"
+    )
+    teacher = Path(str(configuration.plain(job.config)["checkpoints"]["teacher"]))
+    stream_videos(out, teacher, scale, seed)
+    console.rule("3 of 4: judge the videos against the truth")
+    judge(out, teacher, scale, seed)
+    console.rule("4 of 4: report")
+    report(out, console)
+    return 0
+
+
+def demo_prompts(count: int) -> list[str]:
+    """Captions, different up to 48, that use every colour, shape and speed about equally often.
+
+    >>> demo_prompts(2)
+    ['red circle slow pan-slow', 'yellow triangle medium pan-still']
+    """
+    speeds = SPRITE_SPEEDS[:3]
+    return [
+        f"{COLOURS[i % 6]} {SHAPES[(i + i // 6) % 3]} {speeds[(i + i // 4) % 3]} {PANS[(2 * i + i // 5) % 6]}"
+        for i in range(count)
+    ]
+
+
+def stream_videos(out: Path, teacher: Path, scale: Scale, seed: int) -> None:
+    """The student's videos under each sink, and the teacher's clips of the same prompts; what is there is kept."""
+    request = Request(prompts=demo_prompts(scale.prompts), seeds=(seed,), frames=scale.frames)
+    for sink in SINKS:
+        if not is_complete(out, sink, scale.prompts):
+            generate(out / "student.safetensors", out, request, wishes=[MemoryWish(sink=sink)])
+    if not is_complete(out, TEACHER, scale.prompts):
+        generate(teacher, out, request, teaching=Teaching())
+
+
+def is_complete(out: Path, cell: str, videos: int) -> bool:
+    """Whether the manifest lists all videos of a cell; a cell is listed when its last video is written."""
+    manifest = out / "manifest.jsonl"
+    lines = manifest.read_text(encoding="utf-8").splitlines() if manifest.is_file() else []
+    listed = [entry for entry in map(json.loads, lines) if entry["cell"] == cell]
+    return len(listed) == videos and all((out / entry["video"]).is_file() for entry in listed)
+
+
+def judge(out: Path, teacher: Path, scale: Scale, seed: int) -> None:
+    """Scores of all videos, and the speed of each way to make them, measured in turns."""
+    from evaluation.evaluate import evaluate
+    from evaluation.speed import measure, write_speeds
+
+    evaluate(out / "manifest.jsonl", out, reference=REFERENCE)
+    if (out / "speed.json").is_file():
+        return
+    prompt = demo_prompts(1)[0]
+    makers = {sink: load_streamer(out / "student.safetensors", wish=MemoryWish(sink=sink)) for sink in SINKS}
+    streams = {sink: _student_stream(maker, prompt, seed, scale.timed_chunks) for sink, maker in makers.items()}
+    streams[TEACHER] = _teacher_stream(load_streamer(teacher), prompt, seed)
+    window = makers[REFERENCE].rollout.memory.window_frames or 0
+    ramp = {sink: window // makers[sink].geometry.chunk_frames for sink in SINKS}
+    with Console().status("Timing the streams"):
+        speeds = measure(streams, playback=Request(prompts=[prompt]).look.fps, ramp=ramp, repeats=scale.repeats)
+    write_speeds(out / "speed.json", speeds, {"batch": 1, "command": "reward-forcing demo"})
+
+
+def _student_stream(maker: Streamer, prompt: str, seed: int, chunks: int) -> Any:
+    return lambda: maker.stream([prompt], [seed], chunks=chunks)
+
+
+def _teacher_stream(maker: Streamer, prompt: str, seed: int) -> Any:
+    settings: Mapping[str, Any] = vars(Teaching())
+    return lambda: iter([maker.sample([prompt], [seed], **settings)])
+
+
+def report(out: Path, console: Console) -> None:
+    """The page, a table in the terminal, and where to go from here."""
+    from evaluation.report import print_table, write_report
+
+    page = write_report(out / "metrics.json", speed=out / "speed.json", title="One student, three memories")
+    print_table(out / "metrics.json")
+    example = demo_prompts(2)
+    console.print(f"\nReport: {page}\nVideos: {out / 'videos'}\nCurves: tensorboard --logdir {out}\n\nTry next:")
+    for command in (
+        f'reward-forcing generate {out}/student.safetensors --prompts "{example[0]}" --frames inf',
+        f'reward-forcing generate {out}/student.safetensors --prompts "{example[0]}" --switch 60:"{example[1]}"',
+        "reward-forcing train loss=dmd run_dir=runs/dmd",
+        "reward-forcing train -m sink=none,static,ema loss=dmd,re_dmd",
+    ):
+        console.print(f"  {command}", highlight=False, soft_wrap=True)

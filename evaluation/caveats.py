@@ -31,10 +31,7 @@ def _training(records: Sequence[Record]) -> str:
     fewest = min(len(known) for known in seeds.values())
     if fewest >= TRAINING_SEEDS:
         return ""
-    plural = "s" if fewest > 1 else ""
-    return (
-        f"{fewest} training seed{plural} per cell: intervals cover the choice of prompts only, not how training varies."
-    )
+    return f"Training seeds per cell: {fewest}. Intervals cover the choice of prompts only, not how training varies."
 
 
 def _length(records: Sequence[Record]) -> str:

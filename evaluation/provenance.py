@@ -20,14 +20,18 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def arithmetic_digest() -> str:
-    """SHA-256 of the code that scores depend on, so that old scores are not continued with new arithmetic."""
+def arithmetic_files() -> list[Path]:
+    """The code that scores depend on."""
     ours, src = Path(evaluation.__file__).parent, Path(reward_forcing.__file__).parent
     names = [ours / "evidence.py", ours / "measure.py", ours / "windows.py", ours / "baselines.py"]
     folders = [ours / "functional", ours / "metrics", src / "toy"]
-    files = names + [file for folder in folders for file in sorted(folder.glob("*.py"))]
+    return names + [file for folder in folders for file in sorted(folder.glob("*.py"))]
+
+
+def arithmetic_digest(files: Sequence[Path] | None = None) -> str:
+    """SHA-256 of the code that scores depend on, so that old scores are not continued with new arithmetic."""
     whole = hashlib.sha256()
-    for file in files:
+    for file in arithmetic_files() if files is None else files:
         whole.update(file.name.encode() + b"\0" + file.read_bytes())
     return whole.hexdigest()
 

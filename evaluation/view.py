@@ -125,7 +125,7 @@ def metrics_table(summary: Summary, measures: Mapping[str, Measure], window: str
     headers = tuple((name, _kind(name, summary)) for name in names)
     rows = [
         Row(
-            " ".join(_titled(metric, measures)),
+            _titled(metric, measures),
             "cell",
             tuple(_field(summary, name, (metric, window)) for name in names),
         )

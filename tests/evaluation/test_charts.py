@@ -1,0 +1,51 @@
+"""Charts are well-formed, the same every time, and say who is who by one colour."""
+
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from evaluation import charts
+from evaluation.measure import discover
+from evaluation.summary import Summary, summarise
+from tests.evaluation.made import record
+
+MEASURES = discover()
+
+
+@pytest.fixture(scope="module")
+def summary() -> Summary:
+    rng = np.random.default_rng(0)
+    cells = [record(c, seed, {"contrast": rng.normal()}) for c in ("none", "ema") for seed in range(6)]
+    return summarise([*cells, record("truth", 0, {"contrast": 1.0}, baseline=True)], MEASURES)
+
+
+def test_curves_and_differences_are_drawn_in_the_cells_colours(summary: Summary) -> None:
+    curves = charts.over_time(summary, "contrast", MEASURES["contrast"])
+    forest = charts.differences(summary, MEASURES["contrast"], ("contrast", "all"), "")
+    paint = charts.colours(summary)
+    assert all(colour.encode() in curves for colour in paint.values())
+    assert paint["ema"].encode() in forest
+    assert paint["none"].encode() not in forest
+    for picture in (curves, forest):
+        assert ET.fromstring(picture).tag.endswith("svg")
+
+
+def test_the_same_figure_gives_the_same_bytes(summary: Summary) -> None:
+    first, second = (charts.over_time(summary, "contrast", MEASURES["contrast"]) for _ in range(2))
+    assert first == second
+    assert b"<dc:date>" not in first
+
+
+def test_colours_are_distinct_and_baselines_grey(summary: Summary) -> None:
+    paint = charts.colours(summary)
+    assert paint["truth"] == charts.GREY
+    assert len({paint["none"], paint["ema"], charts.GREY}) == 3
+    assert len(set(charts.COLOURS)) == len(charts.COLOURS)
+
+
+@pytest.mark.parametrize("times", [{"ema": [0.1, 0.2, 0.1]}, {"ema": [0.1], "stranger": [0.3, 0.2]}])
+def test_chunk_times_are_drawn(times: dict[str, list[float]]) -> None:
+    picture = charts.chunk_times(times, {"ema": "#009e73"})
+    assert b"#009e73" in picture
+    assert ET.fromstring(picture).tag.endswith("svg")

@@ -70,3 +70,10 @@ def test_every_make_target_is_explained() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     explained = set(re.findall(r'@echo "make (\w+) ', makefile))
     assert {"setup", "demo", "test", "check", "format"} <= explained
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs/decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\((.+?\.md)\)", index))
+    assert linked == {path.name for path in folder.glob("*.md")} - {"README.md"}

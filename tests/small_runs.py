@@ -1,6 +1,7 @@
 """Overrides that make any configured training small, and exports for it to start from."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +20,9 @@ SMALL = [
     "trainer.accelerator=cpu",
     "logger=none",
 ]
-SIZES = {"channels": 6, "dim": 12, "ffn_dim": 16, "heads": 1, "layers": 1, "text_dim": 18, "freq_dim": 16}
+SIZES: dict[str, Any] = {
+    "channels": 6, "dim": 12, "ffn_dim": 16, "heads": 1, "layers": 1, "text_dim": 18, "freq_dim": 16
+}  # fmt: skip
 CLIPS = ["data.content.source.clips.clips=8"]
 NETWORK = ["networks.dim=12", "networks.ffn_dim=16", "networks.heads=1", "networks.layers=1", "networks.freq_dim=16"]
 

@@ -4,7 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-import yaml
+from omegaconf import OmegaConf
 
 from reward_forcing import train
 from reward_forcing.configuration import build, compose, plain
@@ -18,7 +18,7 @@ NEEDED |= {"data=pairs": "data.content.source.path=x", "data=prompts": "data.con
 CHOICES = [(group, option) for group in groups() for option in options(group)]
 
 
-@pytest.mark.parametrize(("group", "option"), CHOICES, ids=lambda name: str(name))
+@pytest.mark.parametrize(("group", "option"), CHOICES, ids=str)
 def test_every_option_composes_and_passes(group: str, option: str) -> None:
     choice = f"{group}={option}"
     validate(compose([choice, *([NEEDED[choice]] if choice in NEEDED else [])]))
@@ -85,8 +85,9 @@ def test_the_chain_reads_what_it_wrote() -> None:
         assert chain[export] == f"{folder}/{export}.safetensors"
 
 
-@pytest.mark.parametrize("path", sorted(shipped("configs").rglob("*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize(
+    "path", sorted(shipped("configs").rglob("*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_targets_are_spelt_out_and_keys_are_plain(path: Path) -> None:
-    content = yaml.safe_load(path.read_text())
-    assert isinstance(content, dict)
-    assert all(key == key.lower() for key in content)
+    content = OmegaConf.load(path)
+    assert all(str(key) == str(key).lower() for key in content)

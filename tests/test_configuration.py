@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from reward_forcing.configuration import ConfigurationError, build, compose, plain, sweep
+from reward_forcing.configuration import ConfigurationError, build, compose, plain, readable, sweep
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.places import shipped
@@ -85,3 +85,14 @@ def test_sweeps_have_as_many_jobs_as_combinations(sizes: list[int]) -> None:
     jobs = sweep(given_overrides, {})
     expected = itertools.product(*([f"k{index}={value}" for value in range(size)] for index, size in enumerate(sizes)))
     assert jobs == [list(job) for job in expected]
+
+
+@pytest.mark.parametrize("value", ["runs/x/step=2.ckpt", "runs/sink=none,loss=dmd"])
+def test_file_names_need_no_quotes(value: str) -> None:
+    assert plain(compose([f"resume={value}"]))["resume"] == value
+    assert sweep([f"resume={value}", "seed=1,2"], {}) == [[f'resume="{value}"', f"seed={seed}"] for seed in (1, 2)]
+
+
+def test_what_can_be_read_stays_as_it_is() -> None:
+    given_overrides = ["sink=none,ema", "a=[1,2]", "b='x=y'", "c=[", "d"]
+    assert readable(given_overrides) == given_overrides

@@ -27,9 +27,7 @@ def test_suggestions(word: str, allowed: list[str], said: str) -> None:
 
 def test_an_option_that_is_not_there() -> None:
     error = MissingConfigException("long", "sink/emma", ["none", "ema"])
-    assert explain_option(error) == (
-        "sink=emma: there is no option 'emma'; allowed: ema, none. Did you mean ema?"
-    )
+    assert explain_option(error) == ("sink=emma: there is no option 'emma'; allowed: ema, none. Did you mean ema?")
     assert explain_option(MissingConfigException("first\nsecond", "train")) == "first"
 
 
@@ -53,11 +51,15 @@ def test_the_rejected_key() -> None:
 
 def test_the_rest_is_one_line() -> None:
     assert explain_rest(ValueError("one\ntwo")) == "one"
-    assert explain_rest(ValueError("Ambiguous value for argument 'sink=a,b'\n1.")).startswith("sink=a,b: several values")
+    assert explain_rest(ValueError("Ambiguous value for argument 'sink=a,b'\n1.")).startswith(
+        "sink=a,b: several values"
+    )
 
 
 def test_an_unknown_key_comes_with_the_known_ones() -> None:
-    config = OmegaConf.create({"sink": {"_target_": "x", "frames": 3}, "seed": 0, "hydra": {"runtime": {"choices": {"sink": "none"}}}})
+    config = OmegaConf.create(
+        {"sink": {"_target_": "x", "frames": 3}, "seed": 0, "hydra": {"runtime": {"choices": {"sink": "none"}}}}
+    )
     assert explain_unknown("sink.frame", config) == (
         "sink.frame: there is no such key; sink=none has: frames. Did you mean sink.frames?"
     )

@@ -74,7 +74,9 @@ def test_changes_are_told_but_for_what_is_free() -> None:
 
 leaves = st.one_of(st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=2))
 keys = st.text("abc", min_size=1, max_size=2)
-trees = st.recursive(st.dictionaries(keys, leaves, max_size=3), lambda inner: st.dictionaries(keys, inner | leaves, max_size=3))
+trees = st.recursive(
+    st.dictionaries(keys, leaves, max_size=3), lambda inner: st.dictionaries(keys, inner | leaves, max_size=3)
+)
 
 
 @given(trees)

@@ -45,7 +45,10 @@ WRONG = [
     ("geometry.chunk_frames=4", "geometry.frames is 21; it must be a multiple of"),
     ("geometry.chunk_frames=three", "geometry.chunk_frames is 'three'; allowed for Geometry: int"),
     ("geometry.height=7", "geometry.height is 7; it must be a multiple of geometry.patch (2)"),
-    ("memory.window_frames=4", "memory.window_frames is 4; it must be at least 6: sink.frames (3) + geometry.chunk_frames (3)"),
+    (
+        "memory.window_frames=4",
+        "memory.window_frames is 4; it must be at least 6: sink.frames (3) + geometry.chunk_frames (3)",
+    ),
     ("memory.window_frames=wide", "memory.window_frames is 'wide'; allowed for MemoryPolicy: int | None"),
     ("loss.beta=-1", "loss.beta is -1; it must be at least 0"),
     ("rollout.levels=[0.9]", "rollout.levels is (0.9,); they must start at 1"),
@@ -115,7 +118,9 @@ def test_exports_must_exist_and_fit(tmp_path: Path) -> None:
     overrides = write_exports(tmp_path)
     require_files(compose(overrides))
     missing = tmp_path / "nowhere.safetensors"
-    with pytest.raises(ConfigurationError, match=r"^checkpoints.teacher is '.*nowhere.safetensors'; there is no such file"):
+    with pytest.raises(
+        ConfigurationError, match=r"^checkpoints.teacher is '.*nowhere.safetensors'; there is no such file"
+    ):
         require_files(compose([*overrides, f"checkpoints.teacher={missing}"]))
     with pytest.raises(ConfigurationError, match=r"^geometry.channels is 4; checkpoints.\w+ \(.*\) was trained with 6"):
         require_files(compose([*overrides, "geometry.channels=4"]))

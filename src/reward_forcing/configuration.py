@@ -37,6 +37,7 @@ def compose(overrides: Sequence[str] = (), *, name: str = "train", folders: Sequ
         ConfigurationError: an override cannot be applied.
     """
     register_resolvers()
+    overrides = readable(overrides)
     extra = [
         f"hydra.searchpath=[{','.join(f'file://{path}' for path in (ROOT, *map(Path.absolute, map(Path, folders))))}]"
     ]
@@ -55,6 +56,21 @@ def compose(overrides: Sequence[str] = (), *, name: str = "train", folders: Sequ
             given for given in overrides if given.split("=")[0].lstrip("+~") != key and not given.startswith("hydra")
         ]
         raise ConfigurationError(explain_unknown(key, compose(others, name=name, folders=folders))) from error
+
+
+def readable(overrides: Sequence[str]) -> list[str]:
+    """Overrides with values quoted that Hydra could not read because there is a `=` in them, as in file names."""
+    parser, quoted = OverridesParser.create(), []
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        try:
+            parser.parse_override(override)
+        except HydraException:
+            is_name = "=" in value and value[0] not in "'\"[{"
+            quoted.append(f'{key}{equals}"{value}"' if is_name else override)
+        else:
+            quoted.append(override)
+    return quoted
 
 
 def plain(config: DictConfig | ListConfig) -> Any:
@@ -109,7 +125,7 @@ def sweep(overrides: Sequence[str], axes: Mapping[str, str]) -> list[list[str]]:
     """
     try:
         parsed = OverridesParser.create().parse_overrides(
-            [*(f"{key}={value}" for key, value in axes.items()), *overrides]
+            [*(f"{key}={value}" for key, value in axes.items()), *readable(overrides)]
         )
     except OverrideParseException as error:
         raise ConfigurationError(explain_syntax(error, overrides)) from error

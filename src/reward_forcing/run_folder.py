@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-FREE_TO_CHANGE: Final = ("run_dir", "resume", "settings", "trainer.max_steps", "streaming", "callbacks", "logger")
+FREE_TO_CHANGE: Final = (
+    "run_dir",
+    "resume",
+    "settings",
+    "streaming",
+    "callbacks",
+    "logger",
+    "trainer.max_steps",
+    "trainer.default_root_dir",
+    "trainer.enable_progress_bar",
+)
 """Keys that a continued run may change: where it is written and shown, and how long it goes on."""
 
 

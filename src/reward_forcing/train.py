@@ -29,10 +29,12 @@ class Job:
 
     Args:
         config: composed, checked.
+        overrides: what it was composed from.
         label: what distinguishes it in a sweep.
     """
 
     config: DictConfig
+    overrides: tuple[str, ...]
     label: str = ""
 
 
@@ -46,7 +48,6 @@ class Outcome:
         state: "finished", "stopped" or "finished before".
         seconds: how long it took this time.
         scalars: the last value of everything that was reported.
-        label: of its job.
     """
 
     folder: Path
@@ -54,7 +55,6 @@ class Outcome:
     state: str
     seconds: float = 0.0
     scalars: Mapping[str, float] = field(default_factory=dict)
-    label: str = ""
 
 
 def plan(overrides: Sequence[str], *, multirun: bool = False, folders: Sequence[str] = ()) -> list[Job]:
@@ -72,7 +72,7 @@ def plan(overrides: Sequence[str], *, multirun: bool = False, folders: Sequence[
     base = configuration.compose(fixed, folders=folders)
     if not multirun and str(base.hydra.mode) != "RunMode.MULTIRUN":
         validation.validate(base)
-        return [Job(base)]
+        return [Job(base, tuple(overrides))]
     folder = str(configuration.plain(base)["run_dir"])
     axes = {key: str(values) for key, values in (base.hydra.sweeper.params or {}).items()}
     combinations = configuration.sweep(overrides, axes)
@@ -84,7 +84,7 @@ def plan(overrides: Sequence[str], *, multirun: bool = False, folders: Sequence[
         config.run_dir = str(Path(folder) / label.replace("/", "_")[:200])
         _require_one_device(config)
         validation.validate(config)
-        jobs.append(Job(config, label))
+        jobs.append(Job(config, tuple(combination), label))
     return jobs
 
 
@@ -244,12 +244,22 @@ def main(arguments: Sequence[str]) -> int:
             return _say("\n".join(_shown(job, resolve=given.resolve) for job in jobs))
         for job in jobs:
             validation.require_files(job.config)
-        return _report([replace(run(job.config), label=job.label) for job in jobs], given.overrides)
+        return _report(_run_all(jobs))
     except ValueError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
         sys.stderr.write(f"reward-forcing train: {error}\n{TRACEBACK_HINT}")
         return 2
+
+
+def _run_all(jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
+    """Run job after job, until one is stopped."""
+    done: list[tuple[Job, Outcome]] = []
+    for job in jobs:
+        done.append((job, run(job.config)))
+        if done[-1][1].state == "stopped":
+            break
+    return done
 
 
 def _shown(job: Job, *, resolve: bool) -> str:
@@ -263,24 +273,25 @@ def _say(text: str) -> int:
     return 0
 
 
-def _report(outcomes: Sequence[Outcome], overrides: Sequence[str]) -> int:
+def _report(done: Sequence[tuple[Job, Outcome]]) -> int:
     """Tell what became of the runs; the exit status."""
     from rich.console import Console
     from rich.table import Table
 
-    names = _columns(outcomes)
+    names = _columns([outcome for _, outcome in done])
     table = Table("run", "state", "steps", "seconds", *(name.replace("/", "\n").replace("_", " ") for name in names))
-    for outcome in outcomes:
+    for job, outcome in done:
         scalars = [f"{outcome.scalars[name]:.3g}" if name in outcome.scalars else "" for name in names]
-        label = (outcome.label or str(outcome.folder)).replace(",", "\n")
+        label = (job.label or str(outcome.folder)).replace(",", "\n")
         table.add_row(label, outcome.state, str(outcome.steps), f"{outcome.seconds:.1f}", *scalars)
     Console().print(table)
-    stopped = [outcome for outcome in outcomes if outcome.state == "stopped"]
-    for outcome in stopped:
-        kept = [given for given in overrides if given.split("=")[0] not in ("run_dir", "resume")]
-        command = shlex.join(["reward-forcing", "train", *kept, f"run_dir={outcome.folder}", "resume=auto"])
-        _say(f"Stopped after step {outcome.steps}. To continue: {command}")
-    return 130 if stopped else 0
+    job, outcome = done[-1]
+    if outcome.state != "stopped":
+        return 0
+    kept = [given for given in job.overrides if given.split("=")[0] not in ("run_dir", "resume")]
+    command = shlex.join(["reward-forcing", "train", *kept, f"run_dir={outcome.folder}", "resume=auto"])
+    _say(f"Stopped after step {outcome.steps}. To continue: {command}")
+    return 130
 
 
 def _columns(outcomes: Sequence[Outcome]) -> list[str]:

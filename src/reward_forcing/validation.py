@@ -1,5 +1,6 @@
 """Checking a config before torch, data or weights are touched."""
 
+import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ def validate(config: DictConfig) -> None:
     Raises:
         ConfigurationError: the first thing that is wrong.
     """
+    config = copy.deepcopy(config)  # building resolves references in place
     values = plain(config)
     known = {*groups(), *OmegaConf.load(shipped("configs/train.yaml"))} - {"defaults", "hydra"}
     for key in values:

@@ -1,0 +1,172 @@
+"""Exports stream as they note, and notes can choose nothing but what is installed."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from reward_forcing import train
+from reward_forcing.configuration import compose, plain
+from reward_forcing.memory.sinks.ema import EMASink
+from reward_forcing.memory.sinks.none import NoSink
+from reward_forcing.memory.sinks.static import StaticSink
+from reward_forcing.networks.wan import WanTransformer
+from reward_forcing.networks.weights import save_network
+from reward_forcing.streaming import MemoryWish, Script, file_digest, load_streamer
+from tests import small_runs
+
+PROMPTS = ["red circle fast pan-slow", "blue cross slow plain"]
+
+
+def notes(*overrides: str) -> dict[str, str]:
+    config = compose(["memory.window_frames=6", *overrides])
+    return train.notes_of(config, plain(config))
+
+
+@pytest.fixture
+def student(tmp_path: Path) -> Path:
+    small_runs.write_exports(tmp_path)
+    return write_student(tmp_path / "student.safetensors", notes("sink.decay=0.5", "rollout=official"))
+
+
+def write_student(path: Path, told: dict[str, str]) -> Path:
+    torch.manual_seed(1)
+    network = WanTransformer(**small_runs.SIZES)
+    torch.nn.init.normal_(network.head.head.weight, std=0.3)
+    save_network(path, network, told)
+    return path
+
+
+def altered(path: Path, **changes: Any) -> Path:
+    stream = json.loads(notes()["stream"])
+    for key, value in changes.items():
+        group, _, name = key.partition("__")
+        if name:
+            stream["values"][group][name] = value
+        else:
+            stream["choices"][group] = value
+    return write_student(path, {**notes(), "stream": json.dumps(stream)})
+
+
+def test_an_export_is_streamed_as_it_was_trained(student: Path) -> None:
+    streamer = load_streamer(student)
+    assert streamer.rollout.memory.sink == EMASink(frames=3, decay=0.5)
+    assert streamer.rollout.memory.window_frames == 6
+    assert tuple(streamer.rollout.levels) == (1.0, 0.9375, 0.8333333333333334, 0.625)
+    assert streamer.name == "ema"
+    assert streamer.about["training_seed"] == 0
+    assert streamer.memory["decay"] == 0.5
+
+
+def test_wishes_come_before_notes(student: Path) -> None:
+    static = load_streamer(student, wish=MemoryWish(sink="static", window=9)).rollout.memory
+    assert (static.sink, static.window_frames) == (StaticSink(frames=3), 9)
+    assert load_streamer(student, wish=MemoryWish(sink="none")).rollout.memory.sink == NoSink()
+    assert load_streamer(student, wish=MemoryWish(decay=0.25)).rollout.memory.sink == EMASink(frames=3, decay=0.25)
+
+
+def test_the_official_preset_streams_with_another_sink_than_it_trained_with(tmp_path: Path) -> None:
+    small_runs.write_exports(tmp_path)
+    path = write_student(tmp_path / "student.safetensors", notes("preset=official"))
+    assert load_streamer(path).rollout.memory.sink == EMASink(frames=3, decay=0.999)
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (MemoryWish(sink="emma"), "sink=emma: there is no option 'emma'"),
+        (MemoryWish(sink="none", decay=0.5), "sink.decay is 0.5; sink=none has no such value"),
+        (MemoryWish(decay=1.5), "sink.decay is 1.5; it must be within"),
+        (MemoryWish(window=4), "memory.window_frames is 4; it must be at least 6"),
+        (MemoryWish(sink="../../evil"), "allowed: names of config options"),
+    ],
+)
+def test_wishes_that_cannot_be_fulfilled(student: Path, wish: MemoryWish, said: str) -> None:
+    with pytest.raises(ValueError, match=said.replace("(", r"\(")):
+        load_streamer(student, wish=wish)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sink___target_": "os.system"},
+        {"sink__unknown": 1},
+        {"sink__decay": {"_target_": "os.system"}},
+        {"rollout__levels": [{"_target_": "os.system"}]},
+        {"sink__decay": "${oc.env:HOME}"},
+        {"sink": "ema +sink.x=1"},
+        {"codec": "../secrets"},
+    ],
+    ids=str,
+)
+def test_a_file_from_elsewhere_cannot_name_code(tmp_path: Path, changes: dict[str, Any]) -> None:
+    small_runs.write_exports(tmp_path)
+    path = altered(tmp_path / "student.safetensors", **changes)
+    with pytest.raises(ValueError, match="the note 'stream'"):
+        load_streamer(path)
+
+
+def test_other_files_are_refused(tmp_path: Path, student: Path) -> None:
+    with pytest.raises(ValueError, match="is not a file"):
+        load_streamer(tmp_path / "nowhere.safetensors")
+    with pytest.raises(ValueError, match="nothing is noted about streaming"):
+        load_streamer(student.parent / "teacher.safetensors")
+
+
+def test_the_codec_is_found(student: Path, tmp_path: Path) -> None:
+    beside = student.parent / "codec.safetensors"
+    moved = beside.rename(tmp_path / "elsewhere.safetensors")
+    with pytest.raises(ValueError, match="codec: .*elsewhere.safetensors.*|codec: there is none at"):
+        load_streamer(student, codec=tmp_path / "wrong.safetensors")
+    assert load_streamer(student, codec=moved).codec is not None
+
+
+def test_streams_have_any_length_and_the_same_beginning(student: Path) -> None:
+    streamer = load_streamer(student)
+    short = list(streamer.stream(PROMPTS, [0, 1], chunks=2))
+    endless = list(itertools.islice(streamer.stream(PROMPTS, [0, 1]), 4))
+    assert [tuple(chunk.shape) for chunk in short] == [(2, 3, 3, 32, 32)] * 2
+    assert all(torch.equal(one, other) for one, other in zip(short, endless, strict=False))
+    assert torch.is_grad_enabled()
+
+
+def test_a_video_does_not_depend_on_its_batch(student: Path) -> None:
+    streamer = load_streamer(student)
+    together = next(streamer.stream(PROMPTS, [0, 1], chunks=1))
+    alone = next(streamer.stream(PROMPTS[1:], [1], chunks=1))
+    torch.testing.assert_close(together[1:], alone, atol=1e-4, rtol=0)
+
+
+def test_a_switch_changes_what_comes_after_it_only(student: Path) -> None:
+    streamer = load_streamer(student)
+    plain_video = list(streamer.stream(PROMPTS[:1], [0], chunks=3))
+    switched = list(streamer.stream(PROMPTS[:1], [0], chunks=3, switches={3: PROMPTS[1]}))
+    assert torch.equal(plain_video[0], switched[0])
+    assert not torch.equal(plain_video[1], switched[1])
+
+
+def test_when_prompts_hold() -> None:
+    script = Script(
+        {4: "c", 9: "d"}, 3, lambda prompts: torch.zeros(len(prompts), 1, 1), ("a", "b"), torch.device("cpu")
+    )
+    assert [script.prompts_at(chunk) for chunk in range(4)] == [("a", "b"), ("c", "c"), ("c", "c"), ("d", "d")]
+    assert script(0).shape == (2, 1, 1)
+
+
+def test_a_teacher_starts_from_the_students_noise(student: Path) -> None:
+    streamer = load_streamer(student)
+    start, *_ = streamer.trajectory(PROMPTS, [0, 1], steps=2, guidance_scale=2.0, shift=3.0)
+    noise = streamer.noise(PROMPTS, [0, 1])
+    assert torch.equal(start, torch.cat([noise(chunk, 0) for chunk in range(7)], 1))
+    clip = streamer.sample(PROMPTS, [0, 1], steps=2, guidance_scale=2.0, shift=3.0)
+    assert clip.shape == (2, 21, 3, 32, 32)
+
+
+def test_digests_tell_files_apart(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("b")
+    assert file_digest(tmp_path / "a") != file_digest(tmp_path / "b")
+    assert len(file_digest(tmp_path / "a")) == 16

@@ -1,0 +1,16 @@
+from reward_forcing.places import groups, options
+from reward_forcing.training_help import help_text
+
+
+def test_every_group_option_and_experiment_is_listed() -> None:
+    said = help_text()
+    for group in groups():
+        assert f"  {group}=" in said
+        assert ", ".join(options(group)) in said
+    for name, comment in options("experiments").items():
+        assert f"experiments={name} " in said
+        assert comment in said
+
+
+def test_lines_fit_a_terminal() -> None:
+    assert max(map(len, help_text().splitlines())) <= 140

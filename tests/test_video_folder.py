@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from reward_forcing.video_folder import (
+    GIF_FRAMES,
+    STRIP_PICTURES,
+    Glimpses,
+    Look,
+    VideoBatch,
+    video_name,
+    write_manifest,
+)
+from reward_forcing.videos import read_clip
+
+VIDEOS = [("red circle", 0), ("blue cross", 1)]
+
+
+def frames(count: int, seed: int = 0) -> Tensor:
+    rng = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (len(VIDEOS), count, 3, 4, 4), generator=rng, dtype=torch.uint8)
+
+
+def test_videos_grow_together_and_come_back_exactly(tmp_path: Path) -> None:
+    parts = [frames(3, seed=index) for index in range(4)]
+    with VideoBatch(tmp_path, "ema", VIDEOS, Look(fps=8, scale=2)) as batch:
+        for part in parts:
+            batch.write(part)
+    lines = batch.lines({"sink": "ema"})
+    assert [(line["prompt"], line["seed"], line["cell"]) for line in lines] == [
+        (*VIDEOS[0], "ema"),
+        (*VIDEOS[1], "ema"),
+    ]
+    for index, line in enumerate(lines):
+        assert torch.equal(read_clip(tmp_path / line["video"]).frames, torch.cat(parts, 1)[index])
+        assert line["metadata"] == {"frames": 12, "sink": "ema"}
+        stem = (tmp_path / line["video"]).with_suffix("")
+        with Image.open(f"{stem}.gif") as gif:
+            assert getattr(gif, "n_frames", 1) == 12
+        assert Path(f"{stem}.png").is_file()
+
+
+def test_what_was_written_before_an_error_is_kept(tmp_path: Path) -> None:
+    batch = VideoBatch(tmp_path, "ema", VIDEOS, Look())
+
+    def interrupted() -> None:
+        with batch:
+            batch.write(frames(5))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(read_clip(tmp_path / batch.lines({})[0]["video"]).frames) == 5
+
+
+@given(st.integers(1, 400), st.integers(1, 7))
+def test_glimpses_are_few_and_evenly_spread(length: int, size: int) -> None:
+    glimpses = Glimpses()
+    for start in range(0, length, size):
+        stop = min(start + size, length)
+        glimpses.add(
+            torch.arange(start, stop, dtype=torch.int16)[:, None, None, None].to(torch.uint8).expand(-1, 3, 1, 1)
+        )
+    assert len(glimpses.kept) <= 2 * STRIP_PICTURES
+    assert len(glimpses.beginning) == min(length, GIF_FRAMES)
+    expected = [index % 256 for index in range(0, length, glimpses.stride)]
+    assert [int(frame[0, 0, 0]) for frame in glimpses.kept] == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("red circle fast pan-slow", "ema--red_circle_fast_pan-slow-seed3"),
+        ("a/b", "ema--a-b-"),
+        ("x" * 200, "ema--" + "x" * 75 + "-"),
+        ("Käse", "ema--K-se-"),
+    ],
+)
+def test_names_tell_what_it_is(prompt: str, name: str) -> None:
+    found = video_name("ema", prompt, 3)
+    assert found.startswith(name)
+    assert found.endswith("-seed3")
+    assert Path(found).name == found
+
+
+@given(st.lists(st.text("ab _-/.", min_size=1, max_size=5), min_size=2, max_size=2, unique=True))
+def test_different_prompts_have_different_names(prompts: list[str]) -> None:
+    assert video_name("ema", prompts[0], 0) != video_name("ema", prompts[1], 0)
+
+
+def test_a_manifest_replaces_a_cell_and_keeps_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "manifest.jsonl"
+    write_manifest(path, "a", [{"cell": "a", "n": 1}, {"cell": "a", "n": 2}])
+    write_manifest(path, "b", [{"cell": "b", "n": 3}])
+    write_manifest(path, "a", [{"cell": "a", "n": 4}])
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"cell": "b", "n": 3},
+        {"cell": "a", "n": 4},
+    ]
+
+
+@pytest.mark.parametrize("name", ["fps", "scale"])
+def test_looks_are_positive(name: str) -> None:
+    with pytest.raises(ValueError, match=f"generate: {name} is 0"):
+        Look(**{name: 0})

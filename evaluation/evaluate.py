@@ -18,7 +18,7 @@ from evaluation.manifest import Entry, read_manifest
 from evaluation.measure import Measure, choose
 from evaluation.provenance import arithmetic_digest, digest, shared_metadata, versions
 from evaluation.statistics import RESAMPLES
-from evaluation.summary import Summary, summarise
+from evaluation.summary import Summary, check_reference, summarise
 from evaluation.table import Record, from_json, plain, to_json, write_json, write_tables
 from evaluation.windows import Cut, cut
 from reward_forcing.videos import Clip, read_clip
@@ -76,7 +76,7 @@ def evaluate(
     """
     entries, measures, how = read_manifest(manifest), choose(metrics), how or Cut()
     out = manifest.parent if out is None else out
-    reference = entries[0].cell if reference is None else reference
+    reference = check_reference(reference, dict.fromkeys(entry.cell for entry in entries))
     tasks = plan(entries, reference if baselines else "", f"{sorted(measures)} {how} {arithmetic_digest()}")
     records = score_all(tasks, measures, how, out / SCORES, progress=progress)
     summary = summarise(records, measures, reference)
@@ -110,8 +110,9 @@ def score_all(
         shown = bar.add_task("Scoring videos", total=len(tasks), completed=len(tasks) - len(todo))
         for some, clips in batches(todo):
             for task, record in zip(some, score(some, clips, measures, how, store.parent), strict=True):
-                done[task.fingerprint] = record
-                file.write(json.dumps({"fingerprint": task.fingerprint, **to_json(record)}, allow_nan=False) + "\n")
+                known = to_json(record)
+                done[task.fingerprint] = from_json(known)  # rounded, as it will be read back
+                file.write(json.dumps({"fingerprint": task.fingerprint, **known}, allow_nan=False) + "\n")
             file.flush()
             bar.advance(shown, len(some))
     return [done[task.fingerprint] for task in tasks]

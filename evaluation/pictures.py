@@ -59,7 +59,7 @@ class Show:
 
 def choose_videos(records: Sequence[Record], summary: Summary) -> list[Choice]:
     """The first prompts, then the largest win and the largest loss of the first compared cell; never by looking."""
-    shared = _shared(records, summary.cells)
+    shared = _shared(records, [cell for cell in summary.cells if cell not in summary.other_length])
     chosen = {pair: f"number {i + 1} of the list" for i, pair in enumerate(shared[:FIRST])}
     others = [cell for cell in summary.cells if cell not in (summary.reference, *summary.other_length)]
     if others and summary.primary:

@@ -1,6 +1,6 @@
 """From scores of videos to statements about cells: means, curves over time and paired differences, with intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -24,7 +24,9 @@ PRIMARY: Final = (
     ("one_sprite", WHOLE),
     ("shape_accuracy", WHOLE),
 )
-"""Compared between cells and corrected for their number; everything else is exploratory."""
+"""Compared between cells and corrected for their number; everything else is exploratory.
+
+Videos of other worlds have none of these: then whole videos are compared on all their metrics."""
 
 Column = tuple[str, str]
 """A metric, and the window or kind of drift it is taken over."""
@@ -109,13 +111,11 @@ def summarise(records: Sequence[Record], measures: Mapping[str, Measure], refere
     """
     cells = tuple(dict.fromkeys(r.cell for r in records if not r.baseline))
     baselines = tuple(dict.fromkeys(r.cell for r in records if r.baseline))
-    reference = cells[0] if reference is None else reference
-    if reference not in cells:
-        raise ValueError(f"reference: {reference!r} is not a cell of these videos; allowed: {', '.join(cells)}")
+    reference = check_reference(reference, cells)
     of_cell = {cell: [r for r in records if r.cell == cell] for cell in (*cells, *baselines)}
     metrics = [name for name in metric_names(records) if name in measures]
     columns = [(name, window) for name in metrics for window in (*WINDOWS, *DRIFTS)]
-    primary = tuple(column for column in PRIMARY if column in columns)
+    primary = tuple(c for c in PRIMARY if c in columns) or tuple((name, WHOLE) for name in metrics)
     judges = {column: judge(measures[column[0]], column[1]) for column in columns}
     others = [cell for cell in cells if cell != reference]
     compared = [c for cell in others for c in compare(of_cell[cell], of_cell[reference], judges)]
@@ -130,6 +130,14 @@ def summarise(records: Sequence[Record], measures: Mapping[str, Measure], refere
         other_length=tuple(cell for cell in others if _lengths(of_cell[cell]) != _lengths(of_cell[reference])),
     )
     return replace(summary, comparisons=adjusted(summary))
+
+
+def check_reference(reference: str | None, cells: Iterable[str]) -> str:
+    """The reference cell: the first one by default. Raises ValueError if there is no such cell."""
+    known = list(cells)
+    if reference is not None and reference not in known:
+        raise ValueError(f"reference: {reference!r} is not a cell of these videos; allowed: {', '.join(known)}")
+    return known[0] if reference is None else reference
 
 
 def _lengths(records: Sequence[Record]) -> set[int]:

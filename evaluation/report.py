@@ -230,31 +230,32 @@ def _picture(content: bytes) -> str:
 
 
 def print_table(metrics: Path, reference: str | None = None) -> None:
-    """Print the main table and the verdicts to the terminal.
+    """Print means and differences, metrics as rows, and the verdicts with their intervals to the terminal.
 
     Raises:
         ValueError: as `read_results`.
     """
+    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     results = read_results(metrics, reference)
-    main = view.cells_table(results.summary, results.measures, results.summary.primary, rates(results.speed))
-    table = Table(title=f"Means, 95 % intervals, differences to {results.summary.reference}", show_lines=True)
-    table.add_column("")
-    for title, small in main.headers:
-        table.add_column(Text.assemble(title, "\n", (small, "dim")), justify="right")
-    for row in main.rows:
-        fields = [Text.assemble(*_styled(field)) for field in row.fields]
-        table.add_row(Text(row.name, style="bold"), *fields, style="dim" if row.kind == "baseline" else "")
+    summary, measures = results.summary, results.measures
     console = Console()
-    console.print(table)
-    for verdict in view.verdicts(results.summary, results.measures):
-        console.print(Text(str(verdict)))
+    for columns in (summary.primary, *_clip_columns(summary)):
+        said = view.cells_table(summary, measures, columns, rates(results.speed))
+        table = Table("", title=f"Means and differences to {summary.reference}", box=box.SIMPLE_HEAD)
+        for row in said.rows:
+            table.add_column(row.name, justify="right", style="dim" if row.kind == "baseline" else "")
+        for i, heading in enumerate(said.headers):
+            fields = [Text.assemble(*_styled(row.fields[i])) for row in said.rows]
+            table.add_row(Text.assemble(heading[0], "  ", (heading[1], "dim")), *fields)
+        console.print(table)
+    for verdict in view.verdicts(summary, measures):
+        console.print(Text(f"{verdict}\n"))
 
 
 def _styled(field: view.Shown) -> list[tuple[str, str]]:
-    colour = {"better": "green", "worse": "red"}.get(field.verdict, "")
-    change = [("\n" + field.change, colour), (" " + field.change_interval, "dim")] if field.change else []
-    return [(field.value, ""), (" " + field.interval, "dim"), *change]
+    colour = {"better": "green", "worse": "red"}.get(field.verdict, "dim")
+    return [(field.value, ""), *([(f" {field.change}", colour)] if field.change else [])]

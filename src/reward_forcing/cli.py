@@ -66,7 +66,7 @@ def _run_report(given: argparse.Namespace) -> None:
     from evaluation.report import print_table, write_report
 
     page = write_report(given.metrics, given.out, reference=given.reference, speed=given.speed, title=given.title)
-    print_table(given.metrics)
+    print_table(given.metrics, given.reference)
     print(f"report: {page}")
 
 

@@ -12,7 +12,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 DEV = PROJECT["optional-dependencies"]["dev"]
 WANTED = [Requirement(text) for text in PROJECT["dependencies"] + DEV]
 COMPILED = (ROOT / "requirements.txt").read_text(encoding="utf-8")
@@ -64,6 +65,12 @@ def test_the_promised_versions() -> None:
 def test_no_addresses_of_package_indices(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links|git\+", text)
+
+
+def test_a_wheel_brings_what_the_program_reads() -> None:
+    included = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included == {name: f"reward_forcing/{name}" for name in ("checkpoints", "configs", "experiments")}
+    assert all((ROOT / name).is_dir() for name in included)
 
 
 def test_every_make_target_is_explained() -> None:

@@ -177,3 +177,23 @@ def test_a_network_knows_what_it_was_built_from() -> None:
     network = tiny.network()
     assert set(network.sizes) == asked
     assert all(network.sizes[name] == size for name, size in tiny.SIZES.items())
+
+
+def test_a_place_embedding_tells_tokens_where_they_are() -> None:
+    """Without it, a frame of equal tokens stays one; with it, its tokens differ."""
+    flat = torch.ones(1, 1, tiny.SIZES["channels"], 4, 4)
+    sigma, prompt = torch.ones(1), tiny.prompts()
+    plain, placed = tiny.network()(flat, sigma, prompt), tiny.network(places=4)(flat, sigma, prompt)
+    corners = [(0, 0), (0, 2), (2, 0), (2, 2)]
+    first, *others = (plain[..., row : row + 2, column : column + 2] for row, column in corners)
+    assert all(torch.allclose(first, other, atol=1e-5) for other in others)
+    first, *others = (placed[..., row : row + 2, column : column + 2] for row, column in corners)
+    assert not any(torch.allclose(first, other, atol=1e-3) for other in others)
+
+
+def test_a_place_embedding_streams_like_any_other_network() -> None:
+    network, noisy, sigma, prompt = tiny.network(places=4), tiny.latents(1, 4), tiny.sigmas(1, 4), tiny.prompts()
+    _, past = network(noisy[:, :2], sigma[:, :2], prompt, network.nothing(noisy))
+    streamed, _ = network(noisy[:, 2:], sigma[:, 2:], prompt, past)
+    masked = network(noisy, sigma, prompt, layout=layouts.block_causal(4, 2))
+    assert_close(streamed, masked[:, 2:], atol=2e-5, rtol=1e-4)

@@ -74,6 +74,7 @@ def differences(summary: Summary, measure: Measure, column: tuple[str, str], sma
         axes.set_yticks(range(len(rows)), [cell for cell, _ in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.grid(visible=False, axis="y")
+        axes.locator_params(axis="x", nbins=5)
         axes.set_title(measure.title + (f" ({small})" if small else ""))
         axes.set_xlabel(f"difference to {summary.reference}" + (f", {measure.unit}" if measure.unit else ""))
         return svg(figure)

@@ -4,7 +4,6 @@ A stream is timed as its client sees it: from the request for a chunk to having 
 encoding, denoising, decoding) is what the stream does in between; say it in `scope`.
 """
 
-import gc
 import resource
 import sys
 import time
@@ -159,7 +158,6 @@ def time_run(stream: Stream, clock: Callable[[], float], memory: Callable[[], in
         ValueError: the stream is empty.
     """
     seconds, frames, held = [], [], []
-    gc.collect()
     before = clock()
     for chunk in stream():
         now = clock()

@@ -100,3 +100,23 @@ def record(cell: str, seed: int, scores: Mapping[str, float], **more: Any) -> Re
         scores={name: (score,) * len(windows) for name, score in scores.items()},
     )
     return replace(usual, **more)
+
+
+def slowed(frames: Tensor) -> Tensor:
+    """Half the speed: every frame twice."""
+    return frames[: len(frames) // 2].repeat_interleave(2, 0)
+
+
+def shuffled(frames: Tensor) -> Tensor:
+    """The right frames in no order."""
+    return frames[torch.randperm(len(frames), generator=torch.Generator().manual_seed(0))]
+
+
+def noisy(frames: Tensor, strength: float = 0.05) -> Tensor:
+    """The same amount of noise all along."""
+    return frames + strength * torch.randn(frames.shape, generator=torch.Generator().manual_seed(0))
+
+
+def brightened(frames: Tensor, strength: float = 0.4) -> Tensor:
+    """Over-exposed in the end."""
+    return frames + strength * torch.linspace(0, 1, len(frames))[:, None, None, None]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from reward_forcing import train
 from reward_forcing.configuration import compose, plain
+from reward_forcing.exports import notes_of
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
@@ -23,7 +23,7 @@ PROMPTS = ["red circle fast pan-slow", "blue cross slow plain"]
 
 def notes(*overrides: str) -> dict[str, str]:
     config = compose(["memory.window_frames=6", *overrides])
-    return train.notes_of(config, plain(config))
+    return notes_of(config, plain(config))
 
 
 @pytest.fixture

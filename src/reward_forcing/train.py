@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import shlex
 import sys
 import time
@@ -15,10 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from reward_forcing import configuration, validation
 from reward_forcing.configuration import ConfigurationError
+from reward_forcing.exports import export, notes_of
 from reward_forcing.run_folder import RunFolder, RunSettings, changes
-
-STREAM_GROUPS = ("geometry", "codec", "text", "sink", "memory", "rollout")
-"""What an export must know to be streamed, besides its weights."""
 
 TRACEBACK_HINT = "(HYDRA_FULL_ERROR=1 shows where this was found.)\n"
 
@@ -111,7 +110,8 @@ def run(config: DictConfig) -> Outcome:
     if checkpoint:
         _require_unchanged(checkpoint, values)
     if settings.resume == "auto" and folder.finished_steps >= settings.max_steps:
-        return Outcome(folder.path, folder.finished_steps, "finished before")
+        before = json.loads(folder.summary.read_text(encoding="utf-8"))
+        return Outcome(folder.path, before["steps"], "finished before", before["seconds"], before["scalars"])
     return _fit(config, values, folder, checkpoint)
 
 
@@ -182,48 +182,6 @@ def _quieten() -> None:
         warnings.filterwarnings("ignore", f".*{message}.*")
 
 
-def export(networks: Mapping[str, Any], folder: RunFolder, notes: Mapping[str, str]) -> list[Path]:
-    """Write what a training was for, one file a network."""
-    from reward_forcing.codecs.toy_codec import ToyCodec, save_codec
-    from reward_forcing.networks.weights import save_network
-
-    paths = []
-    for name, network in networks.items():
-        paths.append(folder.path / f"{name}.safetensors")
-        save = save_codec if isinstance(network, ToyCodec) else save_network
-        save(paths[-1], network, notes)
-    return paths
-
-
-def notes_of(config: DictConfig, values: Mapping[str, Any]) -> dict[str, str]:
-    """What an export tells about its making, and what streaming it takes: `stream`, as JSON.
-
-    `stream` names the options chosen in some groups and their plain values, never classes: a file from elsewhere can
-    choose among what is installed here, and nothing more.
-    """
-    choices = config.hydra.runtime.choices
-    stream = {
-        "choices": {group: choices[group] for group in STREAM_GROUPS},
-        "values": {group: _bare(values[group]) for group in STREAM_GROUPS},
-        "about": {"trained_as": values["name"], "training_seed": values["seed"]},
-    }
-    if choices["module"] == "distillation":
-        stream["about"] |= {"loss": choices["loss"], "reward": choices["reward"]}
-    for group, node in values["streaming"].items():
-        stream["choices"][group] = node["option"]
-        stream["values"][group] = {key: value for key, value in node.items() if key != "option"}
-    return {
-        "name": str(values["name"]),
-        "stream": json.dumps(stream),
-        "config": OmegaConf.to_yaml(OmegaConf.create(dict(values))),
-    }
-
-
-def _bare(node: Mapping[str, Any]) -> dict[str, Any]:
-    """The plain values of a node, without what it is made of."""
-    return {key: value for key, value in node.items() if not key.startswith("_") and not isinstance(value, Mapping)}
-
-
 def main(arguments: Sequence[str]) -> int:
     """`reward-forcing train`: returns the exit status, 0: done, 2: refused, 130: stopped on request."""
     from reward_forcing.training_help import help_text
@@ -275,11 +233,13 @@ def _say(text: str) -> int:
 
 def _report(done: Sequence[tuple[Job, Outcome]]) -> int:
     """Tell what became of the runs; the exit status."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     names = _columns([outcome for _, outcome in done])
-    table = Table("run", "state", "steps", "seconds", *(name.replace("/", "\n").replace("_", " ") for name in names))
+    headers = ("run", "state", "steps", "seconds", *(re.sub("[/_]", "\n", name) for name in names))
+    table = Table(*(Column(header, no_wrap=True) for header in headers), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for job, outcome in done:
         scalars = [f"{outcome.scalars[name]:.3g}" if name in outcome.scalars else "" for name in names]
         label = (job.label or str(outcome.folder)).replace(",", "\n")

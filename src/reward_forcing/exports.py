@@ -1,0 +1,55 @@
+"""What a run leaves behind: networks as files that know where they come from and how to be streamed."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from reward_forcing.run_folder import RunFolder
+
+STREAM_GROUPS = ("geometry", "codec", "text", "sink", "memory", "rollout")
+"""What an export must know to be streamed, besides its weights."""
+
+
+def export(networks: Mapping[str, Any], folder: RunFolder, notes: Mapping[str, str]) -> list[Path]:
+    """Write what a training was for, one file a network."""
+    from reward_forcing.codecs.toy_codec import ToyCodec, save_codec
+    from reward_forcing.networks.weights import save_network
+
+    paths = []
+    for name, network in networks.items():
+        paths.append(folder.path / f"{name}.safetensors")
+        save = save_codec if isinstance(network, ToyCodec) else save_network
+        save(paths[-1], network, notes)
+    return paths
+
+
+def notes_of(config: DictConfig, values: Mapping[str, Any]) -> dict[str, str]:
+    """What an export tells about its making, and what streaming it takes: `stream`, as JSON.
+
+    `stream` names the options chosen in some groups and their plain values, never classes: a file from elsewhere can
+    choose among what is installed here, and nothing more.
+    """
+    choices = config.hydra.runtime.choices
+    stream = {
+        "choices": {group: choices[group] for group in STREAM_GROUPS},
+        "values": {group: _bare(values[group]) for group in STREAM_GROUPS},
+        "about": {"trained_as": values["name"], "training_seed": values["seed"]},
+    }
+    if choices["module"] == "distillation":
+        stream["about"] |= {"loss": choices["loss"], "reward": choices["reward"]}
+    for group, node in values["streaming"].items():
+        stream["choices"][group] = node["option"]
+        stream["values"][group] = {key: value for key, value in node.items() if key != "option"}
+    return {
+        "name": str(values["name"]),
+        "stream": json.dumps(stream),
+        "config": OmegaConf.to_yaml(OmegaConf.create(dict(values))),
+    }
+
+
+def _bare(node: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain values of a node, without what it is made of."""
+    return {key: value for key, value in node.items() if not key.startswith("_") and not isinstance(value, Mapping)}

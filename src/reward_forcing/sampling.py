@@ -12,7 +12,6 @@ from reward_forcing.rollout import level_of
 from reward_forcing.shapes import Latents, Prompts
 
 
-@torch.no_grad()
 def trajectory(
     teacher: VelocityModel,
     noise: Latents,
@@ -23,7 +22,7 @@ def trajectory(
     guidance_scale: float,
     shift_factor: float,
 ) -> Iterator[Latents]:
-    """The states of Euler integration from noise to clean, the noise itself first: `steps + 1` of them.
+    """The states of Euler integration from noise to clean, the noise itself first: `steps + 1` of them, without gradients.
 
     Args:
         teacher: the velocity model.
@@ -38,10 +37,12 @@ def trajectory(
     yield state
     levels = [*denoising_levels(steps, shift_factor), 0.0]
     for high, low in pairwise(levels):
-        velocity = guided_velocity(
-            teacher, state, level_of(state, high), prompt=prompt, negative=negative, guidance_scale=guidance_scale
-        )
-        state = state + (low - high) * velocity
+        sigma = level_of(state, high)
+        with torch.no_grad():
+            velocity = guided_velocity(
+                teacher, state, sigma, prompt=prompt, negative=negative, guidance_scale=guidance_scale
+            )
+            state = state + (low - high) * velocity
         yield state
 
 

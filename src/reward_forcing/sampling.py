@@ -22,7 +22,7 @@ def trajectory(
     guidance_scale: float,
     shift_factor: float,
 ) -> Iterator[Latents]:
-    """The states of Euler integration from noise to clean, the noise itself first: `steps + 1` of them, without gradients.
+    """The states of Euler integration from noise to clean, the noise itself first: `steps + 1`, without gradients.
 
     Args:
         teacher: the velocity model.

@@ -200,6 +200,13 @@ def test_one_wrong_job_stops_a_sweep_before_it_starts(tmp_path: Path, capsys: py
     assert not (tmp_path / "sweep").exists()
 
 
+def test_several_processes_need_a_common_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigurationError, match=r"run_dir is runs/.*now.*; several processes need a common one"):
+        train.plan([])
+    assert len(train.plan(["run_dir=runs/common"])) == 1
+
+
 def test_jobs_are_labelled_by_what_differs() -> None:
     jobs = train.plan(["sink=none,ema", "seed=4", "run_dir=x"], multirun=True)
     assert [job.label for job in jobs] == ["sink=none", "sink=ema"]

@@ -69,6 +69,7 @@ def plan(overrides: Sequence[str], *, multirun: bool = False, folders: Sequence[
     """
     fixed = [job[0] for job in [configuration.sweep([given], {})[0] for given in overrides]] if multirun else overrides
     base = configuration.compose(fixed, folders=folders)
+    _require_common_folder(base)
     if not multirun and str(base.hydra.mode) != "RunMode.MULTIRUN":
         validation.validate(base)
         return [Job(base, tuple(overrides))]
@@ -87,9 +88,21 @@ def plan(overrides: Sequence[str], *, multirun: bool = False, folders: Sequence[
     return jobs
 
 
+def _require_common_folder(config: DictConfig) -> None:
+    """The time of day differs between processes."""
+    written = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(written, dict)
+    if _processes() > 1 and "${now:" in str(written["run_dir"]):
+        raise ConfigurationError(f"run_dir is {written['run_dir']}; several processes need a common one: run_dir=...")
+
+
+def _processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def _require_one_device(config: DictConfig) -> None:
     devices = config.trainer.get("devices", 1)
-    if devices not in (1, "1") or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if devices not in (1, "1") or _processes() > 1:
         raise ConfigurationError(
             f"trainer.devices is {devices}; a sweep (-m) runs its jobs one after the other on one device: "
             "allowed is 1. For more devices start one torchrun per job"
@@ -237,6 +250,8 @@ def _report(done: Sequence[tuple[Job, Outcome]]) -> int:
     from rich.console import Console
     from rich.table import Column, Table
 
+    if not _is_first():
+        return 0
     names = _columns([outcome for _, outcome in done])
     headers = ("run", "state", "steps", "seconds", *(re.sub("[/_]", "\n", name) for name in names))
     table = Table(*(Column(header, no_wrap=True) for header in headers), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -39,9 +39,11 @@ class Watched(nn.Module):
         super().__init__()
         self.student = student
         self.passes: list[tuple[float, int, bool]] = []
+        self.words: list[float] = []
 
     def forward(self, noisy: Tensor, sigma: Tensor, prompt: Tensor, past: KV) -> tuple[Tensor, KV]:
         self.passes.append((round(sigma[0, 0].item(), 4), past.frames, torch.is_grad_enabled()))
+        self.words.append(prompt[0, 0, 0].item())
         velocity, written = self.student(noisy, sigma, prompt, past)
         return velocity, written
 
@@ -147,6 +149,24 @@ def test_a_prompt_switch_changes_what_follows_only() -> None:
     )
     assert torch.equal(before[:, :6], after[:, :6])
     assert not torch.allclose(before[:, 6:], after[:, 6:])
+
+
+@torch.no_grad()
+def test_a_chunk_is_remembered_with_the_words_it_was_made_with() -> None:
+    """A clip that came from outside has no words of its own; it takes the first chunk's."""
+    student, start = Watched(tiny.network()), tiny.latents(1, 2, 7)
+    streamed(
+        student, 3, start=start, how=rollout(levels=(1.0,)), prompt=lambda chunk: torch.full((1, 3, 5), float(chunk))
+    )
+    levels = [level for level, _, _ in student.passes]
+    assert list(zip(levels, student.words, strict=True)) == [
+        (0.0, 0.0),
+        (1.0, 0.0),
+        (0.0, 0.0),
+        (1.0, 1.0),
+        (0.0, 1.0),
+        (1.0, 2.0),
+    ]
 
 
 @pytest.mark.parametrize("exit_at", [0, 1, 2])

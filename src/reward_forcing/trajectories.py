@@ -95,5 +95,5 @@ def write_pairs(
     return (
         f"{len(prompts)} trajectories in {folder}\n"
         f"train on them: reward-forcing train experiments=toy_ode data.content.source.path={folder} "
-        f"module.objective.levels=[{shown}]"
+        f"objective.levels=[{shown}]"
     )

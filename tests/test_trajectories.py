@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from reward_forcing.data.contents import Pairs
+from reward_forcing.data.shards import ExistingShards
+from reward_forcing.streaming import load_streamer
+from reward_forcing.trajectories import kept_steps, stored_levels, write_pairs
+from tests import small_runs
+from tests.test_streaming import notes, write_student
+
+PROMPTS = ["red circle slow pan-fast", "blue cross any plain", "red circle slow pan-fast"]
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> Path:
+    """An export of an untrained teacher that knows how to be sampled."""
+    small_runs.write_exports(tmp_path)
+    return write_student(tmp_path / "teacher.safetensors", notes())
+
+
+def test_stored_states_are_those_of_the_sampler(teacher: Path, tmp_path: Path) -> None:
+    said = write_pairs(teacher, tmp_path / "pairs", PROMPTS, seed=5, steps=4, levels=2, shift=2.0, batch=2)
+    assert f"3 trajectories in {tmp_path / 'pairs'}" in said
+    pairs = Pairs(ExistingShards(str(tmp_path / "pairs")))
+    streamer = load_streamer(teacher)
+    for index, prompt in enumerate(PROMPTS):
+        path = [*streamer.trajectory([prompt], [5 + index], steps=4, guidance_scale=3.0, shift=2.0)]
+        expected = torch.stack([path[0], path[2], path[4]], 1)[0]
+        stored = torch.from_numpy(pairs.shards.array(index, "states.npy")).float()
+        torch.testing.assert_close(stored, expected, atol=5e-3, rtol=1e-3)
+        assert pairs.shards.text(index) == prompt
+
+
+def test_equal_prompts_start_from_different_noise(teacher: Path, tmp_path: Path) -> None:
+    write_pairs(teacher, tmp_path / "pairs", PROMPTS, steps=2, levels=1)
+    shards = Pairs(ExistingShards(str(tmp_path / "pairs"))).shards
+    first, third = (torch.from_numpy(shards.array(index, "states.npy")) for index in (0, 2))
+    assert not torch.equal(first[0], third[0])
+
+
+def test_levels_are_those_of_the_stored_steps() -> None:
+    assert kept_steps(4, 2) == (0, 2, 4)
+    assert stored_levels(4, 2, shift=1.0) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize(("steps", "levels"), [(10, 4), (4, 0)])
+def test_uneven_levels_are_refused(steps: int, levels: int) -> None:
+    with pytest.raises(ValueError, match=f"pairs.steps is {steps}"):
+        kept_steps(steps, levels)

@@ -6,7 +6,7 @@ import torch
 from reward_forcing.data.contents import Pairs
 from reward_forcing.data.shards import ExistingShards
 from reward_forcing.streaming import load_streamer
-from reward_forcing.trajectories import kept_steps, stored_levels, write_pairs
+from reward_forcing.trajectories import Plan, write_pairs
 from tests import small_runs
 from tests.test_streaming import notes, write_student
 
@@ -21,7 +21,7 @@ def teacher(tmp_path: Path) -> Path:
 
 
 def test_stored_states_are_those_of_the_sampler(teacher: Path, tmp_path: Path) -> None:
-    said = write_pairs(teacher, tmp_path / "pairs", PROMPTS, seed=5, steps=4, levels=2, shift=2.0, batch=2)
+    said = write_pairs(teacher, tmp_path / "pairs", PROMPTS, Plan(steps=4, levels=2, shift=2.0), seed=5, batch=2)
     assert f"3 trajectories in {tmp_path / 'pairs'}" in said
     pairs = Pairs(ExistingShards(str(tmp_path / "pairs")))
     streamer = load_streamer(teacher)
@@ -34,18 +34,19 @@ def test_stored_states_are_those_of_the_sampler(teacher: Path, tmp_path: Path) -
 
 
 def test_equal_prompts_start_from_different_noise(teacher: Path, tmp_path: Path) -> None:
-    write_pairs(teacher, tmp_path / "pairs", PROMPTS, steps=2, levels=1)
+    write_pairs(teacher, tmp_path / "pairs", PROMPTS, Plan(steps=2, levels=1))
     shards = Pairs(ExistingShards(str(tmp_path / "pairs"))).shards
     first, third = (torch.from_numpy(shards.array(index, "states.npy")) for index in (0, 2))
     assert not torch.equal(first[0], third[0])
 
 
 def test_levels_are_those_of_the_stored_steps() -> None:
-    assert kept_steps(4, 2) == (0, 2, 4)
-    assert stored_levels(4, 2, shift=1.0) == (1.0, 0.5)
+    plan = Plan(steps=4, levels=2, shift=1.0)
+    assert plan.kept == (0, 2, 4)
+    assert plan.noise_levels == (1.0, 0.5)
 
 
 @pytest.mark.parametrize(("steps", "levels"), [(10, 4), (4, 0)])
 def test_uneven_levels_are_refused(steps: int, levels: int) -> None:
     with pytest.raises(ValueError, match=f"pairs.steps is {steps}"):
-        kept_steps(steps, levels)
+        Plan(steps=steps, levels=levels)

@@ -73,13 +73,11 @@ def _run_report(given: argparse.Namespace) -> None:
 def _run_data(given: argparse.Namespace) -> None:
     settings = {key: value for key, value in vars(given).items() if key not in ("command", "action", "run")}
     if given.action == "pairs":
-        from reward_forcing.trajectories import write_pairs
+        from reward_forcing.trajectories import Plan, write_pairs
 
-        print(
-            write_pairs(
-                settings.pop("teacher"), settings.pop("folder"), read_prompts(settings.pop("prompts")), **settings
-            )
-        )
+        plan = Plan(steps=given.steps, levels=given.levels, guidance_scale=given.guidance_scale, shift=given.shift)
+        words = read_prompts(given.prompts)
+        print(write_pairs(given.teacher, given.folder, words, plan, seed=given.seed, batch=given.batch))
         return
     from reward_forcing.data import commands
 

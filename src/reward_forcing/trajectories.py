@@ -1,6 +1,7 @@
 """Teacher trajectories as shards, for ODE regression (CausVid's and Self Forcing's initialisation)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -8,44 +9,54 @@ import torch
 from reward_forcing.data.writing import Sample, write_shards
 from reward_forcing.flow import denoising_levels
 from reward_forcing.networks.weights import read_notes
-from reward_forcing.streaming import load_streamer
+from reward_forcing.streaming import Streamer, load_streamer
 
 
-def kept_steps(steps: int, levels: int) -> tuple[int, ...]:
-    """Which of `steps + 1` states are stored: `levels` evenly spaced ones from the noise on, and the clean end.
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How trajectories are sampled, and which of their states are stored.
 
-    >>> kept_steps(48, 4)
-    (0, 12, 24, 36, 48)
+    Args:
+        steps: Euler steps of the sampler.
+        levels: stored states besides the clean one, evenly spaced from the noise on.
+        guidance_scale: in the standard convention.
+        shift: how far the noise levels lean towards 1.
 
     Raises:
         ValueError: the levels are not evenly spaced steps.
     """
-    if levels < 1 or steps % levels:
-        raise ValueError(f"pairs.steps is {steps}; it must be a multiple of pairs.levels ({levels})")
-    return (*range(0, steps, steps // levels), steps)
 
+    steps: int = 48
+    levels: int = 4
+    guidance_scale: float = 3.0
+    shift: float = 8.0
 
-def stored_levels(steps: int, levels: int, shift: float) -> tuple[float, ...]:
-    """The noise levels of the stored states but the clean one: `objective.levels` of the regression.
+    def __post_init__(self) -> None:
+        if self.levels < 1 or self.steps < 1 or self.steps % self.levels:
+            raise ValueError(f"pairs.steps is {self.steps}; it must be a multiple of pairs.levels ({self.levels})")
 
-    >>> [round(1000 * level, 2) for level in stored_levels(48, 4, shift=8)]
-    [1000.0, 960.0, 888.89, 727.27]
-    """
-    every = denoising_levels(steps, shift)
-    return tuple(every[step] for step in kept_steps(steps, levels)[:-1])
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Which of the `steps + 1` states are stored.
+
+        >>> Plan().kept
+        (0, 12, 24, 36, 48)
+        """
+        return (*range(0, self.steps, self.steps // self.levels), self.steps)
+
+    @property
+    def noise_levels(self) -> tuple[float, ...]:
+        """Those of the stored states but the clean one: `objective.levels` of the regression.
+
+        >>> [round(1000 * level, 2) for level in Plan().noise_levels]
+        [1000.0, 960.0, 888.89, 727.27]
+        """
+        every = denoising_levels(self.steps, self.shift)
+        return tuple(every[step] for step in self.kept[:-1])
 
 
 def write_pairs(
-    teacher: Path,
-    folder: Path,
-    prompts: Sequence[str],
-    *,
-    seed: int = 0,
-    steps: int = 48,
-    levels: int = 4,
-    guidance_scale: float = 3.0,
-    shift: float = 8.0,
-    batch: int = 16,
+    teacher: Path, folder: Path, prompts: Sequence[str], plan: Plan | None = None, *, seed: int = 0, batch: int = 16
 ) -> str:
     """Sample one trajectory a prompt and store some of its states: `reward-forcing data pairs`.
 
@@ -53,47 +64,36 @@ def write_pairs(
         teacher: an exported teacher.
         folder: to write into; an interrupted run continues.
         prompts: what to sample.
+        plan: how.
         seed: of the noise of the first; the others count on from it.
-        steps: Euler steps of the sampler.
-        levels: stored states besides the clean one.
-        guidance_scale: in the standard convention.
-        shift: how far the noise levels lean towards 1.
         batch: trajectories sampled together.
 
     Returns:
         What was written and how to train on it.
 
     Raises:
-        ValueError: the export cannot be read, the steps cannot be stored evenly, or the folder holds something else.
+        ValueError: the export cannot be read, or the folder holds something else.
     """
-    kept, streamer = kept_steps(steps, levels), load_streamer(teacher)
+    plan, streamer = plan or Plan(), load_streamer(teacher)
 
     def samples(numbers: range) -> Iterator[Sample]:
         for first in range(numbers.start, numbers.stop, batch):
             some = range(first, min(first + batch, numbers.stop))
-            path = streamer.trajectory(
-                [prompts[index] for index in some],
-                [seed + index for index in some],
-                steps=steps,
-                guidance_scale=guidance_scale,
-                shift=shift,
-            )
-            states = torch.stack([state for step, state in enumerate(path) if step in kept], 1)
-            for index, some_states in zip(some, states, strict=True):
-                yield {"states.npy": some_states.half().numpy(), "caption.txt": prompts[index]}
+            words = [prompts[index] for index in some]
+            for prompt, states in zip(words, _states(streamer, words, [seed + i for i in some], plan), strict=True):
+                yield {"states.npy": states.half().numpy(), "caption.txt": prompt}
 
-    origin = {
-        "teacher": read_notes(teacher).get("name", str(teacher)),
-        "seed": seed,
-        "steps": steps,
-        "levels": levels,
-        "guidance_scale": guidance_scale,
-        "shift": shift,
-    }
+    origin = {"teacher": read_notes(teacher).get("name", str(teacher)), "seed": seed, **asdict(plan)}
     write_shards(folder, samples, clips=len(prompts), origin=origin)
-    shown = ",".join(f"{level:.4f}" for level in stored_levels(steps, levels, shift))
+    shown = ",".join(f"{level:.4f}" for level in plan.noise_levels)
     return (
         f"{len(prompts)} trajectories in {folder}\n"
         f"train on them: reward-forcing train experiments=toy_ode data.content.source.path={folder} "
         f"objective.levels=[{shown}]"
     )
+
+
+def _states(streamer: Streamer, prompts: Sequence[str], seeds: Sequence[int], plan: Plan) -> torch.Tensor:
+    """Stored states [prompt, level, frame, channel, height, width] of some trajectories."""
+    path = streamer.trajectory(prompts, seeds, steps=plan.steps, guidance_scale=plan.guidance_scale, shift=plan.shift)
+    return torch.stack([state.cpu() for step, state in enumerate(path) if step in plan.kept], 1)

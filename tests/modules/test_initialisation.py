@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from reward_forcing import seeding
-from reward_forcing.flow import add_noise, to_velocity
+from reward_forcing.flow import add_noise, bell_weights, schedule, to_velocity
 from reward_forcing.losses.flow_matching import flow_matching
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.none import NoSink
@@ -87,3 +87,45 @@ def test_ode_regression_is_zero_for_the_true_velocity() -> None:
 
     student = Straight(**tiny.SIZES)
     assert objective(student, batch, torch.zeros(2, 3, 5), seeding.generator(0), 0) < 1e-10
+
+
+def test_diffusion_forcing_by_hand() -> None:
+    """One level a chunk from the table, each chunk's error counting by its place under the bell."""
+    objective, student = DiffusionForcing(chunk_frames=2, window_frames=4, shift=5.0), tiny.network()
+    batch = next(iter(training.StepLoader(2)))
+    clean, prompt = batch["latents"], training.Words()(batch["prompts"])
+    rng = seeding.generator(0, "loss")
+    index = torch.randint(1000, (2, 3), generator=rng)
+    noise = torch.randn(clean.shape, generator=rng)
+    sigmas, table = schedule(1000, 5.0), bell_weights(schedule(1000, 5.0))
+    sigma = torch.stack([sigmas[row].repeat_interleave(2) for row in index])
+    velocity = student(add_noise(clean, noise, sigma), sigma, prompt, layout=layouts.block_causal(6, 2, 4))
+    errors = (velocity - (noise - clean)).square().mean((2, 3, 4))
+    by_frame = [table[index[clip, frame // 2]] * errors[clip, frame] for clip in range(2) for frame in range(6)]
+    torch.testing.assert_close(loss_of(objective, student), torch.stack(by_frame).mean(), rtol=1e-4, atol=1e-6)
+
+
+def test_ode_regression_by_hand() -> None:
+    """Each chunk is taken from the stored state of its own level; the target is the last state."""
+    levels, student = (1.0, 0.5), tiny.network()
+    batch = next(iter(training.StepLoader(2)))
+    states, prompt = batch["states"], training.Words()(batch["prompts"])
+    index = torch.randint(2, (2, 3), generator=seeding.generator(0, "loss"))
+    noisy, sigma = states[:, 0].clone(), torch.ones(2, 6)
+    for clip in range(2):
+        for frame in range(6):
+            level = int(index[clip, frame // 2])
+            noisy[clip, frame], sigma[clip, frame] = states[clip, level, frame], levels[level]
+    velocity = student(noisy, sigma, prompt, layout=layouts.block_causal(6, 2))
+    clean = noisy - sigma[:, :, None, None, None] * velocity
+    expected = (clean - states[:, -1]).square().mean()
+    torch.testing.assert_close(loss_of(ODERegression(chunk_frames=2, levels=levels), student), expected)
+
+
+def test_levels_of_teacher_forcing_are_half_listed_half_continuous() -> None:
+    objective = TeacherForcing(memories=[training.memory()], levels=(0.7, 0.4), shift=1.0)
+    drawn = objective._draw(200, 50, seeding.generator("levels"))
+    listed = (drawn == 0.7) | (drawn == 0.4)
+    assert listed.float().mean() == pytest.approx(0.5, abs=0.03)
+    assert (drawn[listed] == 0.7).float().mean() == pytest.approx(0.5, abs=0.03)
+    assert drawn[~listed].mean() == pytest.approx(0.5, abs=0.03)

@@ -43,3 +43,44 @@ def test_state_restores_exactly() -> None:
     step(first, straight, 1)
     step(restored, stopped, 1)
     assert all(torch.equal(a, b) for a, b in zip(straight.parameters(), stopped.parameters(), strict=True))
+
+
+def test_each_part_steps_as_the_optimiser_of_torch_would() -> None:
+    together, apart = tiny.network(), tiny.network()
+    both = MuonAdamW(together.named_parameters(), lr=1e-2, muon_factor=3.0, weight_decay=0.05)
+    blocks = [p for name, p in apart.named_parameters() if name.startswith("blocks.") and p.dim() == 2]
+    others = [p for name, p in apart.named_parameters() if not (name.startswith("blocks.") and p.dim() == 2)]
+    muon = torch.optim.Muon(blocks, 3e-2, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
+    adamw = torch.optim.AdamW(others, 1e-2, betas=(0.9, 0.99), weight_decay=0.05)
+    for seed in range(3):
+        step(both, together, seed)
+        step(muon, apart, seed)
+        adamw.step()
+    assert all(torch.equal(one, other) for one, other in zip(together.parameters(), apart.parameters(), strict=True))
+
+
+def test_muon_moves_a_matrix_alike_in_all_directions() -> None:
+    """Its update is the gradient with singular values brought near one, times a size that suits AdamW's rate."""
+    network = tiny.network()
+    optimizer = MuonAdamW(network.named_parameters(), lr=1e-3, weight_decay=0.0)
+    matrix = network.get_parameter("blocks.0.ffn.0.weight")
+    before = matrix.detach().clone()
+    step(optimizer, network, 0)
+    stretch = torch.linalg.svdvals(before - matrix.detach())
+    assert stretch.max() < 2.5 * stretch.min()
+    assert torch.linalg.svdvals(matrix.grad).max() > 5 * torch.linalg.svdvals(matrix.grad).min()
+
+
+def test_names_decide_not_shapes_alone() -> None:
+    """A matrix outside the blocks stays with AdamW, whatever prefix the network carries."""
+    inside, outside = torch.nn.Parameter(torch.zeros(2, 2)), torch.nn.Parameter(torch.zeros(2, 2))
+    vector = torch.nn.Parameter(torch.zeros(2))
+    named = [("model.blocks.3.q.weight", inside), ("head.weight", outside), ("blocks.0.q.bias", vector)]
+    adamw, muon = MuonAdamW(named, lr=1.0).parts
+    assert [id(p) for group in muon.param_groups for p in group["params"]] == [id(inside)]
+    assert [id(p) for group in adamw.param_groups for p in group["params"]] == [id(outside), id(vector)]
+
+
+def test_a_closure_s_loss_is_returned() -> None:
+    network = tiny.network()
+    assert MuonAdamW(network.named_parameters(), lr=1.0).step(lambda: 3.5) == 3.5

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
@@ -83,3 +85,29 @@ def test_a_step_accumulates_its_micro_batches() -> None:
     gradients = [parameter.grad.norm() for parameter in fresh.teacher.parameters() if parameter.grad is not None]
     torch.testing.assert_close(reports.all[0]["teacher/gradient_norm"], torch.stack(gradients).norm())
     torch.testing.assert_close(reports.all[0]["teacher/loss"], torch.stack(halves).mean().detach())
+
+
+@pytest.mark.parametrize("clip", [1e-3, 1e6])
+def test_a_long_gradient_is_cut_and_a_short_one_left(clip: float) -> None:
+    """With plain gradient descent at rate 1, the weights move by the clipped gradient."""
+    module, reports = training.pretraining(), training.Reports()
+    module.recipe = Recipe(optimizer=partial(torch.optim.SGD, lr=1.0), gradient_clip=clip)
+    before = [parameter.detach().clone() for parameter in module.teacher.parameters()]
+    training.fit(module, 1, reports)
+    moves = [(new.detach() - old).norm() for old, new in zip(before, module.teacher.parameters(), strict=True)]
+    norm = reports.all[0]["teacher/gradient_norm"]
+    torch.testing.assert_close(torch.stack(moves).norm(), norm.clamp(max=clip), rtol=1e-3, atol=1e-6)
+    assert norm > 1e-3
+
+
+@given(decay=st.floats(0, 1), updates=st.integers(1, 6))
+def test_closed_form_of_the_average(decay: float, updates: int) -> None:
+    average, network = torch.nn.Linear(1, 1).double(), torch.nn.Linear(1, 1).double()
+    start = average.weight.item()
+    for value in range(updates):
+        torch.nn.init.constant_(network.weight, value)
+        update_average(average, network, decay)
+    expected = decay**updates * start + sum(
+        (1 - decay) * decay ** (updates - 1 - value) * value for value in range(updates)
+    )
+    assert average.weight.item() == pytest.approx(expected, abs=1e-9)

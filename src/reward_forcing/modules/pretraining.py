@@ -41,7 +41,8 @@ class Lesson:
     def cut(self, clips: Tensor) -> Tensor:
         """Pieces of clips [clip, frame, ...]; frames that do not fill a piece are left out."""
         whole = clips.shape[1] // self.frames
-        return clips[:, : whole * self.frames].unflatten(1, (whole, self.frames)).flatten(0, 1)
+        pieces: Tensor = clips[:, : whole * self.frames].unflatten(1, (whole, self.frames)).flatten(0, 1)
+        return pieces
 
 
 def lesson_at(lessons: Sequence[Lesson], progress: float) -> Lesson:

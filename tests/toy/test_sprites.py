@@ -1,124 +1,138 @@
-"""Each measure of the sprite on pixels whose answer is known."""
+"""Finding sprites: each step against a plain reference, or on a picture whose answer is known."""
 
 import pytest
 import torch
-from torch.testing import assert_close
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
 
 from reward_forcing.toy.captions import COLOURS, SHAPES
 from reward_forcing.toy.render import SPRITE_COLOURS, coverage, pixel_grid, render
-from reward_forcing.toy.sprites import (
-    AREA_OF_UNIT_RADIUS,
-    centroid,
-    chroma,
-    find_sprites,
-    fit_shape,
-    flood,
-    grow,
-    vote_colour,
-)
-from reward_forcing.toy.world import SIZE, sample, trace
+from reward_forcing.toy.sprites import FLOOD_STEPS, centroid, chroma, find_sprites, fit_shape, flood, grow, vote_colour
+from reward_forcing.toy.world import sample, trace
 
 
-def plane(*patches: tuple[slice, slice]) -> torch.Tensor:
-    """Ones in some patches of an otherwise empty frame."""
-    empty = torch.zeros(1, 1, SIZE, SIZE)
-    for rows, columns in patches:
-        empty[..., rows, columns] = 1
-    return empty
+def disc(x: float, y: float, radius: float, shape: int = 0) -> Tensor:
+    """Coverage of one sprite on an empty picture, [1, 1, 32, 32]."""
+    offset = pixel_grid() - torch.tensor([float(x), float(y)])
+    return coverage(offset, torch.tensor(float(radius)), torch.tensor(shape))[None, None]
 
 
-def disc(shape: int, x: float, y: float, radius: float = 6.0) -> torch.Tensor:
-    soft: torch.Tensor = coverage(pixel_grid() - torch.tensor([x, y]), torch.tensor(radius), torch.tensor(shape))
-    return soft[None, None]
+def flooded_one_by_one(mask: Tensor, seed: tuple[int, int]) -> set[tuple[int, int]]:
+    """The part of a mask connected with a pixel over 8 neighbours, found pixel by pixel."""
+    found, waiting = set(), [seed]
+    while waiting:
+        row, column = waiting.pop()
+        if (row, column) in found or not (0 <= row < 32 and 0 <= column < 32) or not mask[row, column]:
+            continue
+        found.add((row, column))
+        waiting += [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    return found
 
 
-def test_chroma_is_the_spread_of_a_pixel_s_channels() -> None:
-    rgb = torch.tensor([0.9, 0.2, 0.5]).view(1, 1, 3, 1, 1).expand(1, 1, 3, 2, 2)
-    assert_close(chroma(rgb), torch.full((1, 1, 2, 2), 0.7))
-    grey = torch.full((1, 1, 3, 2, 2), 0.4)
-    assert not chroma(grey).any()
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_chroma_is_linear_in_what_a_sprite_covers_of_a_grey_pixel(share: float) -> None:
-    colours = torch.tensor(SPRITE_COLOURS)[None, :, :, None, None]
-    mixed = chroma(share * colours + (1 - share) * 0.5)
-    assert_close(mixed, share * chroma(colours))
-
-
-def test_growing_a_pixel_makes_a_square() -> None:
-    grown = grow(plane((slice(10, 11), slice(20, 21))) > 0, 2)
-    assert torch.equal(grown, plane((slice(8, 13), slice(18, 23))) > 0)
-
-
-def test_flooding_keeps_the_strongest_connected_part() -> None:
-    large, small = (slice(4, 12), slice(4, 12)), (slice(20, 23), slice(20, 23))
-    mask = plane(large, small)
-    assert torch.equal(flood(mask > 0, mask), plane(large) > 0)
-
-
-def test_flooding_follows_corners_but_jumps_no_gap() -> None:
-    touching = plane((slice(4, 10), slice(4, 10)), (slice(10, 13), slice(10, 13)))
-    assert torch.equal(flood(touching > 0, touching), touching > 0)
-    apart = plane((slice(4, 10), slice(4, 10)), (slice(11, 14), slice(11, 14)))
-    assert flood(apart > 0, apart).sum() == 36
-
-
-def test_flooding_nothing_finds_nothing() -> None:
-    assert not flood(plane() > 0, plane()).any()
-
-
-@pytest.mark.parametrize(("x", "y"), [(0, 0), (31, 5), (16, 16)])
-def test_the_centroid_of_one_pixel_is_that_pixel(x: int, y: int) -> None:
-    place = centroid(plane((slice(y, y + 1), slice(x, x + 1))))[0, 0]
-    assert_close(place, pixel_grid()[y, x])
-
-
-def test_the_centroid_weighs() -> None:
-    weight = plane((slice(8, 9), slice(4, 5))) + 3 * plane((slice(8, 9), slice(8, 9)))
-    assert_close(centroid(weight)[0, 0], pixel_grid()[8, 7])
-    assert not centroid(plane()).any()
+@given(st.integers(0, 2**31))
+def test_chroma_is_the_spread_of_the_channels(seed: int) -> None:
+    rgb = torch.rand(1, 2, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
+    expected = [[max(pixel) - min(pixel) for pixel in frame.flatten(1).T.tolist()] for frame in rgb[0]]
+    torch.testing.assert_close(chroma(rgb)[0].flatten(1), torch.tensor(expected))
 
 
 @pytest.mark.parametrize("colour", range(len(COLOURS)))
-def test_a_patch_of_a_colour_votes_for_it(colour: int) -> None:
-    rgb = torch.tensor(SPRITE_COLOURS[colour]).view(1, 1, 3, 1, 1).expand(1, 1, 3, SIZE, SIZE)
-    voted, purity = vote_colour(rgb, plane((slice(4, 9), slice(4, 9))) > 0)
-    assert voted.item() == colour
-    assert purity.item() == 1
+def test_chroma_is_linear_in_coverage(colour: int) -> None:
+    cover = disc(16, 16, 5)[:, :, None]
+    rgb = 0.5 + cover * (torch.tensor(SPRITE_COLOURS[colour])[:, None, None] - 0.5)
+    torch.testing.assert_close(chroma(rgb), 0.84 * cover[:, :, 0], rtol=0, atol=1e-5)
 
 
-def test_purity_is_the_winner_s_share() -> None:
-    rgb = torch.tensor(SPRITE_COLOURS[0]).view(1, 1, 3, 1, 1).repeat(1, 1, 1, SIZE, SIZE)
-    rgb[..., :4, 4:8] = torch.tensor(SPRITE_COLOURS[1]).view(1, 1, 3, 1, 1)
-    voted, purity = vote_colour(rgb, plane((slice(0, 16), slice(4, 8))) > 0)
-    assert voted.item() == 0
-    assert purity.item() == pytest.approx(0.75)
+@given(st.integers(0, 2**31))
+def test_flood_finds_what_a_search_finds(seed: int) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    blobs = torch.nn.functional.avg_pool2d(torch.rand(1, 1, 32, 32, generator=rng), 5, 1, 2)
+    mask = blobs > 0.53
+    middle = torch.nn.functional.avg_pool2d(blobs * mask, 5, 1, 2) * mask
+    row, column = divmod(int(middle.argmax()), 32)
+    expected = flooded_one_by_one(mask[0, 0], (row, column))
+    got = {(int(i), int(j)) for i, j in flood(mask, blobs)[0, 0].nonzero()}
+    assert got <= expected
+    if len(expected) <= FLOOD_STEPS:
+        assert got == expected
 
 
-@pytest.mark.parametrize("shape", range(len(SHAPES)))
-@pytest.mark.parametrize("place", [(16.0, 16.0), (12.3, 18.7)])
-def test_a_template_fits_itself_best(shape: int, place: tuple[float, float]) -> None:
-    soft = disc(shape, *place)
-    fitted, iou = fit_shape(soft, centroid(soft))
-    assert fitted.item() == shape
-    assert iou.item() > 0.93
+def test_flood_keeps_the_larger_of_two_sprites() -> None:
+    both = disc(8, 8, 6) + disc(24, 24, 3)
+    torch.testing.assert_close(flood(both > 0.5, both), disc(8, 8, 6) > 0.5)
 
 
-@pytest.mark.parametrize("shape", range(len(SHAPES)))
-def test_areas_of_unit_radius(shape: int) -> None:
-    assert disc(shape, 16, 16, 9.0).sum() == pytest.approx(AREA_OF_UNIT_RADIUS[shape] * 81, rel=0.03)
+def test_flood_of_nothing_is_nothing() -> None:
+    empty = torch.zeros(2, 3, 32, 32)
+    assert not flood(empty > 0, empty).any()
 
 
-def test_true_sprites_are_found_as_they_are() -> None:
-    states = trace([sample(11, index) for index in range(20)], 0, 4)
+@pytest.mark.parametrize("pixels", [1, 2, 3])
+def test_growing_a_pixel_makes_a_square(pixels: int) -> None:
+    mask = torch.zeros(1, 1, 32, 32, dtype=torch.bool)
+    mask[..., 10, 20] = True
+    grown = grow(mask, pixels)
+    assert int(grown.sum()) == (2 * pixels + 1) ** 2
+    assert bool(grown[..., 10 - pixels, 20 + pixels].all())
+
+
+@given(st.floats(8, 24), st.floats(8, 24), st.sampled_from([0, 1, 2]))
+def test_centroid_of_a_sprite_is_its_centre(x: float, y: float, shape: int) -> None:
+    assert centroid(disc(x, y, 6, shape))[0, 0].tolist() == pytest.approx([x, y], abs=0.2)
+
+
+def test_centroid_of_nothing_is_finite() -> None:
+    assert centroid(torch.zeros(1, 1, 32, 32)).tolist() == [[[0, 0]]]
+
+
+@pytest.mark.parametrize("colour", range(len(COLOURS)))
+@pytest.mark.parametrize("dimming", [0.6, 1.0])
+def test_colours_are_told_apart_even_when_faded(colour: int, dimming: float) -> None:
+    rgb = 0.5 + dimming * (torch.tensor(SPRITE_COLOURS[colour]) - 0.5)
+    picture = rgb[None, None, :, None, None].expand(1, 1, 3, 32, 32)
+    voted, purity = vote_colour(picture, torch.ones(1, 1, 32, 32, dtype=torch.bool))
+    assert (int(voted), float(purity)) == (colour, 1)
+
+
+def test_purity_is_the_share_of_the_commonest_colour() -> None:
+    picture = torch.tensor(SPRITE_COLOURS[0])[None, None, :, None, None].repeat(1, 1, 1, 32, 32)
+    picture[..., :8] = torch.tensor(SPRITE_COLOURS[4])[:, None, None]
+    voted, purity = vote_colour(picture, torch.ones(1, 1, 32, 32, dtype=torch.bool))
+    assert (int(voted), float(purity)) == (0, 0.75)
+
+
+@given(st.floats(9, 23), st.floats(9, 23), st.floats(5.6, 6.8), st.sampled_from([0, 1, 2]))
+def test_shapes_are_told_apart(x: float, y: float, radius: float, shape: int) -> None:
+    fitted, iou = fit_shape(disc(x, y, radius, shape), torch.tensor([[[x, y]]]))
+    assert SHAPES[int(fitted)] == SHAPES[shape]
+    assert float(iou) > 0.93
+
+
+def test_overlap_with_oneself_is_whole_and_with_nothing_is_none() -> None:
+    _, whole = fit_shape(disc(16, 16, 6), torch.tensor([[[16.0, 16.0]]]))
+    _, missed = fit_shape(disc(6, 6, 5), torch.tensor([[[26.0, 26.0]]]))
+    assert float(whole) > 0.97
+    assert float(missed) < 0.05
+
+
+@pytest.mark.parametrize(("area", "one"), [(2.0, False), (6.0, True), (9.5, False)])
+def test_a_sprite_has_a_size(area: float, one: bool) -> None:
+    rgb = 0.5 + disc(16, 16, area)[:, :, None] * (torch.tensor(SPRITE_COLOURS[2])[:, None, None] - 0.5)
+    assert bool(find_sprites(rgb).one) is one
+
+
+def test_a_bar_is_no_sprite() -> None:
+    rgb = torch.full((1, 1, 3, 32, 32), 0.5)
+    rgb[..., 15:18, 2:30] = torch.tensor(SPRITE_COLOURS[0])[:, None, None]
+    assert not find_sprites(rgb).one.any()
+
+
+@given(st.integers(0, 10_000))
+def test_what_is_rendered_is_found(index: int) -> None:
+    states = trace([sample(31, index)], 0, 3)
     found = find_sprites((render(states) + 1) / 2)
-    assert found.one.all()
-    assert_close(found.centre, states.centre, atol=0.35, rtol=0)
-    assert torch.equal(found.colour, states.colour.expand_as(found.colour))
-    assert torch.equal(found.shape, states.shape.expand_as(found.shape))
-
-
-@pytest.mark.parametrize("grey", [0.0, 0.5, 1.0])
-def test_an_empty_frame_has_no_sprite(grey: float) -> None:
-    assert not find_sprites(torch.full((1, 2, 3, SIZE, SIZE), grey)).one.any()
+    assert bool(found.one.all())
+    assert torch.equal(found.colour, states.colour)
+    assert torch.equal(found.shape, states.shape)
+    torch.testing.assert_close(found.centre, states.centre, rtol=0, atol=0.25)

@@ -1,6 +1,9 @@
+import math
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reward_forcing.shapes import Geometry
 
@@ -36,3 +39,24 @@ def test_sizes_divide(name: str, value: int, allowed: str) -> None:
         ValueError, match=rf"geometry\.{name} is {value}; it must be a multiple of (geometry\.)?{allowed}"
     ):
         Geometry(**{**GOOD, name: value})
+
+
+@given(
+    chunk=st.integers(1, 5),
+    chunks=st.integers(1, 9),
+    rows=st.integers(1, 9),
+    columns=st.integers(1, 9),
+    patch=st.integers(1, 3),
+)
+def test_sizes_agree_with_each_other(chunk: int, chunks: int, rows: int, columns: int, patch: int) -> None:
+    geometry = Geometry(
+        channels=4,
+        height=rows * patch,
+        width=columns * patch,
+        frames=chunk * chunks,
+        chunk_frames=chunk,
+        patch=patch,
+    )
+    assert geometry.chunks * geometry.chunk_shape[0] == geometry.clip_shape[0]
+    assert geometry.chunk_shape[1:] == geometry.clip_shape[1:] == geometry.frame_shape
+    assert geometry.tokens_per_frame * patch**2 * 4 == math.prod(geometry.frame_shape)

@@ -163,3 +163,13 @@ def test_lines_are_json(student: Path, tmp_path: Path) -> None:
     generate(student, tmp_path, Request(prompts=PROMPTS[:1], frames=3, switches={1: PROMPTS[1]}))
     (line,) = (tmp_path / "manifest.jsonl").read_text().splitlines()
     assert json.loads(line)["metadata"]["switches"] == {"1": PROMPTS[1]}
+
+
+def test_cells_can_be_named_so_that_students_are_compared(student: Path, tmp_path: Path) -> None:
+    """Two students, one a seed, make up one cell; several ways to remember stay apart."""
+    named = Request(prompts=PROMPTS[:1], frames=3, cell="dmd")
+    for seed in (0, 1):
+        generate(student, tmp_path, Request(prompts=PROMPTS[:1], seeds=[seed], frames=3, cell="dmd"))
+    generate(student, tmp_path, named, wishes=[MemoryWish(sink=sink) for sink in ("none", "static")])
+    written = [(entry.cell, entry.seed) for entry in read_manifest(tmp_path / "manifest.jsonl")]
+    assert written == [("dmd", 0), ("dmd", 1), ("dmd none", 0), ("dmd static", 0)]

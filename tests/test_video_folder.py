@@ -94,14 +94,19 @@ def test_different_prompts_have_different_names(prompts: list[str]) -> None:
     assert video_name("ema", prompts[0], 0) != video_name("ema", prompts[1], 0)
 
 
-def test_a_manifest_replaces_a_cell_and_keeps_the_others(tmp_path: Path) -> None:
+def test_a_manifest_replaces_what_is_made_again_and_keeps_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "manifest.jsonl"
-    write_manifest(path, "a", [{"cell": "a", "n": 1}, {"cell": "a", "n": 2}])
-    write_manifest(path, "b", [{"cell": "b", "n": 3}])
-    write_manifest(path, "a", [{"cell": "a", "n": 4}])
-    assert [json.loads(line) for line in path.read_text().splitlines()] == [
-        {"cell": "b", "n": 3},
-        {"cell": "a", "n": 4},
+
+    def line(cell: str, seed: int, frames: int) -> dict[str, object]:
+        return {"cell": cell, "prompt": "red", "seed": seed, "frames": frames}
+
+    write_manifest(path, [line("a", 0, 1), line("a", 1, 2)])
+    write_manifest(path, [line("b", 0, 3)])
+    write_manifest(path, [line("a", 0, 4)])
+    assert [json.loads(text) for text in path.read_text().splitlines()] == [
+        line("a", 1, 2),
+        line("b", 0, 3),
+        line("a", 0, 4),
     ]
 
 

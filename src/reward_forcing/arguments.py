@@ -78,6 +78,7 @@ def _generate(command: argparse.ArgumentParser) -> None:
         metavar="FRAME:PROMPT",
         help="another prompt from there on",
     )
+    add("--cell", default="", help="what the videos are compared as (default: the sink)")
     add("--start", type=Path, metavar="CLIP|IMAGE", help="continue this")
     add("--batch", type=int, default=8, help="videos at a time (default: %(default)s)")
     add("--fps", type=float, default=8, help="video frames a second when played (default: %(default)s)")

@@ -104,6 +104,7 @@ def _run_generate(given: argparse.Namespace) -> None:
         batch=given.batch,
         switches=dict(given.switch),
         start=given.start,
+        cell=given.cell,
         look=Look(given.fps, given.scale),
     )
     device = ("cuda" if torch.cuda.is_available() else "cpu") if given.device == "auto" else given.device

@@ -29,6 +29,7 @@ class Request:
         switches: new prompts for all videos, by frame.
         start: a picture or clip to continue.
         look: how the videos are played and shown.
+        cell: what the videos are compared as, before the way to remember if there are several; by default the way.
 
     Raises:
         ValueError: there is no prompt or seed, or a number is not positive.
@@ -41,6 +42,7 @@ class Request:
     switches: Mapping[int, str] = field(default_factory=dict)
     start: Path | None = None
     look: Look = field(default_factory=Look)
+    cell: str = ""
 
     def __post_init__(self) -> None:
         for name in ("prompts", "seeds"):
@@ -121,7 +123,7 @@ def generate(
 
     Args:
         export: a student (or, with `teaching`, a teacher) that training exported.
-        out: gets `videos/` and `manifest.jsonl`; videos of other cells in its manifest are kept.
+        out: gets `videos/` and `manifest.jsonl`; other cells, prompts and seeds in its manifest are kept.
         request: what to generate.
         wishes: ways to remember, one cell each.
         teaching: sample a teacher's clips instead.
@@ -135,9 +137,8 @@ def generate(
         ValueError: something does not fit; the message says what and what is allowed.
     """
     streamers = [load_streamer(export, wish=wish, codec=codec, device=device) for wish in wishes]
-    cells = [
-        ("teacher" if teaching else _cell(streamer, wish)) for streamer, wish in zip(streamers, wishes, strict=True)
-    ]
+    ways = ["teacher" if teaching else _way(*pair) for pair in zip(streamers, wishes, strict=True)]
+    cells = [request.cell] if request.cell and len(ways) == 1 else [f"{request.cell} {way}".strip() for way in ways]
     if len(set(cells)) < len(cells):
         raise ValueError(f"generate: the same way to remember is asked for twice: {', '.join(cells)}")
     for streamer in streamers:
@@ -150,7 +151,8 @@ def generate(
     return paces
 
 
-def _cell(streamer: Streamer, wish: MemoryWish) -> str:
+def _way(streamer: Streamer, wish: MemoryWish) -> str:
+    """The name of a way to remember."""
     extra = [f"decay={wish.decay}"] * (wish.decay is not None) + [f"window={wish.window}"] * (wish.window is not None)
     return " ".join([streamer.name, *extra])
 
@@ -175,7 +177,7 @@ def _generate_cell(streamer: Streamer, cell: str, out: Path, request: Request, t
             lines += batch.lines(metadata)
     for line in lines:
         line["metadata"] |= {"seconds_to_first": round(pace.first, 4), "frames_per_second": round(pace.fps, 2)}
-    write_manifest(out / "manifest.jsonl", cell, lines)
+    write_manifest(out / "manifest.jsonl", lines)
     return pace
 
 

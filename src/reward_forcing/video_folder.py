@@ -134,9 +134,15 @@ def video_name(cell: str, prompt: str, seed: int) -> str:
     return f"{plain[:80]}{digest}-seed{seed}"
 
 
-def write_manifest(path: Path, cell: str, lines: Sequence[Mapping[str, Any]]) -> None:
-    """Replace a cell's lines; those of other cells stay."""
+def write_manifest(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Add lines; those of other cells, prompts and seeds stay."""
+    made = {_key(line) for line in lines}
     before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    kept = [line for line in before if line.strip() and json.loads(line)["cell"] != cell]
+    kept = [line for line in before if line.strip() and _key(json.loads(line)) not in made]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([*kept, *(json.dumps(line) for line in lines)]) + "\n", encoding="utf-8")
+
+
+def _key(line: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells a video from all others of a manifest."""
+    return line["cell"], line["prompt"], line["seed"]

@@ -61,14 +61,15 @@ def test_a_teacher_samples_clips(student: Path, tmp_path: Path) -> None:
     assert {len(video) for video in written.values()} == {21}, "a teacher makes whole clips only"
 
 
-def test_generating_again_replaces_a_cell_only(student: Path, tmp_path: Path) -> None:
+def test_generating_again_replaces_what_is_made_again_only(student: Path, tmp_path: Path) -> None:
     generate(student, tmp_path, Request(prompts=PROMPTS, frames=3), wishes=[MemoryWish(sink="none"), MemoryWish()])
     generate(student, tmp_path, Request(prompts=PROMPTS[:1], frames=6), wishes=[MemoryWish(sink="none")])
-    assert sorted((cell, len(video)) for (cell, _, _), video in clips(tmp_path).items()) == [
-        ("ema", 3),
-        ("ema", 3),
-        ("none", 6),
-    ]
+    assert {(cell, prompt): len(video) for (cell, prompt, _), video in clips(tmp_path).items()} == {
+        ("ema", PROMPTS[0]): 3,
+        ("ema", PROMPTS[1]): 3,
+        ("none", PROMPTS[0]): 6,
+        ("none", PROMPTS[1]): 3,
+    }
 
 
 def test_without_end_until_interrupted(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def _generate(command: argparse.ArgumentParser) -> None:
     add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where to compute (default: %(default)s)")
     add("--teacher", action="store_true", help="sample whole clips of a teacher instead of streaming")
     add("--steps", type=int, default=20, help="of the teacher (default: %(default)s)")
-    add("--guidance-scale", type=float, default=3.0, help="of the teacher; 1: none (default: %(default)s)")
+    add("--guidance-scale", type=float, default=1.5, help="of the teacher; 1: none (default: %(default)s)")
     add("--shift", type=float, default=3.0, help="of the teacher's noise levels (default: %(default)s)")
 
 
@@ -154,7 +154,7 @@ def _data_pairs(pairs: argparse.ArgumentParser) -> None:
     pairs.add_argument(
         "--levels", type=int, default=4, help="stored states besides the clean one (default: %(default)s)"
     )
-    pairs.add_argument("--guidance-scale", type=float, default=3.0, help="1: none (default: %(default)s)")
+    pairs.add_argument("--guidance-scale", type=float, default=1.5, help="1: none (default: %(default)s)")
     pairs.add_argument("--shift", type=float, default=8.0, help="of the noise levels (default: %(default)s)")
     pairs.add_argument("--batch", type=int, default=16, help="trajectories at a time (default: %(default)s)")
 

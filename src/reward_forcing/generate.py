@@ -75,7 +75,7 @@ class Teaching:
     """
 
     steps: int = 20
-    guidance_scale: float = 3.0
+    guidance_scale: float = 1.5
     shift: float = 3.0
 
 

@@ -28,7 +28,7 @@ class Plan:
 
     steps: int = 48
     levels: int = 4
-    guidance_scale: float = 3.0
+    guidance_scale: float = 1.5
     shift: float = 8.0
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
 import torch
 
@@ -25,8 +26,8 @@ class Baseline:
 
 
 def truth(prompt: str, seed: int, frames: int) -> Frames:
-    """What the toy world shows under this caption: another scene than the model's, as long as its video."""
-    scene = sample(TRUTH_WORLD, seed, caption=prompt)
+    """What the toy world shows under this caption, a scene of its own for each caption and seed."""
+    scene = sample(TRUTH_WORLD, crc32(f"{seed} {prompt}".encode()), caption=prompt)
     return to_uint8(render(trace([scene], 0, frames)))[0]
 
 

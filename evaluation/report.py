@@ -135,12 +135,12 @@ def settings(metadata: Mapping[str, Any], keys: Sequence[str]) -> str:
 def protocol(content: Mapping[str, Any], made: Sequence[Record]) -> list[tuple[str, str]]:
     """How the numbers came about, as pairs of words."""
     known = content["protocol"]
-    prompts, seeds = {r.prompt for r in made}, {r.seed for r in made}
+    prompts, counted = {r.prompt for r in made}, ", ".join(map(str, sorted({r.seed for r in made})))
     lengths = sorted({(r.frames, r.fps) for r in made})
     same = shared_metadata(made)
     common = {k: v for k, v in next(iter(same.values()), {}).items() if k not in differing(same) and v is not None}
     return [
-        ("videos", f"{len(made)} videos: {len(same)} cells, {len(prompts)} prompts, {len(seeds)} seeds"),
+        ("videos", f"{len(made)} videos: {len(same)} cells, {len(prompts)} prompts, seeds {counted}"),
         ("length", ", ".join(f"{frames} frames at {fps:g} per second" for frames, fps in lengths)),
         ("paired", "by prompt and seed: the same initial noise"),
         ("windows", f"sliding: {known['windows']['length']} frames every {known['windows']['hop']}; "

@@ -35,3 +35,10 @@ def test_baselines_are_as_long_and_as_fast_as_the_video_beside_them() -> None:
     assert torch.equal(baseline_clip(TRUTH, entry, clip).frames, truth(MOVING[1], 4, 5))
     assert torch.equal(baseline_clip(FROZEN, entry, clip).frames, frozen(clip))
     assert baseline_clip(TRUTH, entry, clip).fps == 8.0
+
+
+def test_every_prompt_has_a_world_of_its_own() -> None:
+    """Not the same palette and path under other words: the truth's spread over prompts is real."""
+    first, second = (truth(f"{colour} circle slow pan-still", 0, 1) for colour in ("red", "blue"))
+    corners = (..., slice(0, 3), slice(0, 3))
+    assert not torch.equal(first[corners], second[corners])

@@ -45,13 +45,14 @@ def test_cells_share_their_noise_and_the_manifest_is_one_that_evaluation_reads(s
 
 
 def test_metadata_tells_how_it_was_made(student: Path, tmp_path: Path) -> None:
-    generate(student, tmp_path, Request(prompts=PROMPTS[:1], frames=3), wishes=[MemoryWish(decay=0.5, window=9)])
+    generate(student, tmp_path, Request(prompts=PROMPTS[:1], frames=5), wishes=[MemoryWish(decay=0.5, window=9)])
     (entry,) = read_manifest(tmp_path / "manifest.jsonl")
     assert entry.cell == "ema decay=0.5 window=9"
     assert entry.metadata["decay"] == 0.5
     assert entry.metadata["window_frames"] == 9
     assert entry.metadata["training_seed"] == 0
-    assert entry.metadata["frames"] == 3
+    assert entry.metadata["frames"] == 5
+    assert entry.metadata["sink_frames"] == 3
 
 
 def test_a_teacher_samples_clips(student: Path, tmp_path: Path) -> None:

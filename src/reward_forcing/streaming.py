@@ -61,9 +61,10 @@ class Streamer:
     @property
     def memory(self) -> dict[str, Any]:
         """How it remembers, in numbers."""
-        sink = {key: value for key, value in vars(self.rollout.memory.sink).items() if key != "dtype"}
+        sink = {key: value for key, value in vars(self.rollout.memory.sink).items() if key not in ("dtype", "frames")}
         return {
             "sink": self.name,
+            "sink_frames": self.rollout.memory.sink.frames,
             **sink,
             "window_frames": self.rollout.memory.window_frames,
             "levels": self.rollout.levels,

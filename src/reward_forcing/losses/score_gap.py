@@ -71,4 +71,5 @@ def weighted_gap(clean: Latents, gap: Latents, weights: Rewards) -> Float[Tensor
 
 def effective_sample_size(weights: Rewards) -> Float[Tensor, ""]:
     """How many equally weighted samples carry as much information: `(sum w)^2 / sum w^2`, from 1 to the batch."""
-    return weights.sum().square() / weights.square().sum()
+    shares = weights / weights.max()
+    return shares.sum().square() / shares.square().sum()

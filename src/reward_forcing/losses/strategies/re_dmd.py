@@ -8,6 +8,9 @@ from torch import Tensor
 from reward_forcing.losses.score_gap import weighted_gap
 from reward_forcing.shapes import Latents, Rewards
 
+LARGEST_EXPONENT = 80.0
+"""Above 88, exp overflows in fp32; a sample that far ahead is the only one that counts anyway."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReDMD:
@@ -24,8 +27,8 @@ class ReDMD:
             raise ValueError(f"loss.beta is {self.beta}; it must be at least 0 (0 is DMD)")
 
     def weights(self, rewards: Rewards) -> Rewards:
-        """`exp(beta * reward)`, neither clipped nor centred."""
-        return (self.beta * rewards).exp()
+        """`exp(beta * reward)`, neither centred nor clipped, but never infinite."""
+        return (self.beta * rewards).clamp(max=LARGEST_EXPONENT).exp()
 
     def __call__(self, clean: Latents, score_gap: Latents, rewards: Rewards) -> Float[Tensor, ""]:
         """The weighted loss."""

@@ -68,6 +68,7 @@ def test_the_official_preset() -> None:
     values = plain(compose(["preset=official"]))
     assert values["module"]["rollout"]["levels"] == [1.0, 0.9375, 0.8333333333333334, 0.625]
     assert values["module"]["scores"]["guidance_scale"] == 4.0
+    assert values["loss"] == {"_target_": "reward_forcing.losses.strategies.re_dmd.ReDMD", "beta": 2.0}
     assert values["sink"]["_target_"].endswith("StaticSink")
     assert values["memory"]["window_frames"] == 9
     assert values["streaming"] == {"sink": {"option": "ema", "decay": 0.999}}

@@ -7,7 +7,7 @@ import torch
 
 from reward_forcing.codecs.toy_codec import ToyCodec, save_codec
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.networks.weights import save_network
+from reward_forcing.networks.weights import save
 
 SMALL = [
     "geometry.frames=6",
@@ -34,7 +34,7 @@ def write_exports(folder: Path) -> list[str]:
     for name in ("teacher", "initial_student"):
         network = WanTransformer(**SIZES)
         torch.nn.init.normal_(network.head.head.weight, std=0.1)
-        save_network(folder / f"{name}.safetensors", network)
+        save(folder / f"{name}.safetensors", network)
     return [f"checkpoints.{name}={folder / name}.safetensors" for name in ("codec", "teacher", "initial_student")]
 
 

@@ -19,7 +19,7 @@ FLOORS = (
     {"rollout", "sampling"},
     {"modules"},
     {"callbacks"},
-    {"places", "signatures", "run_folder", "explanations", "validation", "configuration", "exports"},
+    {"composition", "run_folder", "exports"},
     {"train", "training_help", "generate", "streaming", "trajectories", "video_folder"},
     {"evaluation"},
     {"cli", "arguments", "demo"},
@@ -29,7 +29,7 @@ FLOORS = (
 LIBRARY = {"shapes", "flow", "seeding", "memory", "networks", "losses", "rewards", "rollout", "sampling", "codecs"}
 """The algorithm: a plain PyTorch library."""
 
-ENTRIES = {"train", "generate", "configuration", "validation", "explanations", "exports", "cli", "demo"}
+ENTRIES = {"train", "generate", "composition", "exports", "cli", "demo"}
 ALLOWED = {
     "hydra": ENTRIES,
     "omegaconf": ENTRIES,

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from reward_forcing.codecs.toy_codec import load_codec
+from reward_forcing.composition.places import shipped
 from reward_forcing.generate import Teaching
-from reward_forcing.places import shipped
 from reward_forcing.streaming import load_streamer
 from reward_forcing.toy import tracker
 from reward_forcing.toy.render import render

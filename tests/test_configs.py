@@ -7,11 +7,11 @@ import pytest
 from omegaconf import OmegaConf
 
 from reward_forcing import train
-from reward_forcing.configuration import build, compose, plain
+from reward_forcing.composition.configuration import build, compose, plain
+from reward_forcing.composition.places import groups, options, shipped
+from reward_forcing.composition.validation import validate
 from reward_forcing.memory.policy import MemoryPolicy
-from reward_forcing.places import groups, options, shipped
 from reward_forcing.toy.captions import VOCABULARY
-from reward_forcing.validation import validate
 
 NEEDED = {"data=clips": "data.content.source.path=x", "data=videos": "data.content.source.path=x"}
 NEEDED |= {"data=pairs": "data.content.source.path=x", "data=prompts": "data.content.prompts.path=x"}

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from reward_forcing.codecs.toy_codec import ToyCodec, load_codec
-from reward_forcing.configuration import compose, plain
+from reward_forcing.composition.configuration import compose, plain
+from reward_forcing.composition.places import options
 from reward_forcing.exports import STREAM_GROUPS, export, notes_of
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.networks.weights import load_network, read_notes
-from reward_forcing.places import options
+from reward_forcing.networks.weights import load, read_notes
 from reward_forcing.run_folder import RunFolder
 from tests import small_runs
 
@@ -22,7 +22,7 @@ def test_networks_and_codecs_come_back(tmp_path: Path) -> None:
     }
     paths = export(networks, RunFolder(tmp_path), {"name": "x"})
     assert [path.name for path in paths] == ["student.safetensors", "codec.safetensors"]
-    back = {"student": load_network(paths[0]), "codec": load_codec(paths[1])}
+    back = {"student": load(paths[0]), "codec": load_codec(paths[1])}
     for name, network in networks.items():
         assert all(map(torch.equal, back[name].state_dict().values(), network.state_dict().values()))
     assert read_notes(paths[0])["name"] == read_notes(paths[1])["name"] == "x"

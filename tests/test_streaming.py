@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from reward_forcing.configuration import compose, plain
+from reward_forcing.composition.configuration import compose, plain
 from reward_forcing.exports import notes_of
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.networks.weights import save_network
+from reward_forcing.networks.weights import save
 from reward_forcing.streaming import MemoryWish, Script, file_digest, load_streamer
 from tests import small_runs
 
@@ -36,7 +36,7 @@ def write_student(path: Path, told: dict[str, str]) -> Path:
     torch.manual_seed(1)
     network = WanTransformer(**small_runs.SIZES)
     torch.nn.init.normal_(network.head.head.weight, std=0.3)
-    save_network(path, network, told)
+    save(path, network, told)
     return path
 
 

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from reward_forcing import train
-from reward_forcing.configuration import ConfigurationError
+from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.networks.weights import read_notes
 from reward_forcing.train import Outcome
 from tests import small_runs

@@ -1,4 +1,4 @@
-from reward_forcing.places import groups, options
+from reward_forcing.composition.places import groups, options
 from reward_forcing.training_help import help_text
 
 

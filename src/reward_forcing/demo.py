@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from reward_forcing import configuration, train
+from reward_forcing import train
+from reward_forcing.composition import configuration
 from reward_forcing.generate import Request, Teaching, generate
 from reward_forcing.streaming import MemoryWish, Streamer, load_streamer
 from reward_forcing.toy.captions import COLOURS, SHAPES, SPRITE_SPEEDS

@@ -16,13 +16,13 @@ STREAM_GROUPS = ("geometry", "codec", "text", "sink", "memory", "rollout")
 def export(networks: Mapping[str, Any], folder: RunFolder, notes: Mapping[str, str]) -> list[Path]:
     """Write what a training was for, one file a network."""
     from reward_forcing.codecs.toy_codec import ToyCodec, save_codec
-    from reward_forcing.networks.weights import save_network
+    from reward_forcing.networks.weights import save
 
     paths = []
     for name, network in networks.items():
         paths.append(folder.path / f"{name}.safetensors")
-        save = save_codec if isinstance(network, ToyCodec) else save_network
-        save(paths[-1], network, notes)
+        write = save_codec if isinstance(network, ToyCodec) else save
+        write(paths[-1], network, notes)
     return paths
 
 

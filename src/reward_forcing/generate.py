@@ -142,9 +142,7 @@ def generate(
     if len(set(cells)) < len(cells):
         raise ValueError(f"generate: the same way to remember is asked for twice: {', '.join(cells)}")
     for streamer in streamers:
-        streamer.text(
-            [*request.prompts, *request.switches.values()]
-        )  # unknown words come to light before any file does
+        streamer.text.prepare([*request.prompts, *request.switches.values()])
     paces = {}
     for cell, streamer in zip(cells, streamers, strict=True):
         paces[cell] = _generate_cell(streamer, cell, Path(out), request, teaching)

@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 
-from reward_forcing import configuration, places, seeding
+from reward_forcing import seeding
 from reward_forcing.codecs.protocols import LatentCodec, TextEncoder
-from reward_forcing.configuration import ConfigurationError
+from reward_forcing.composition import configuration, places
+from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.networks.weights import load_network, read_notes
+from reward_forcing.networks.weights import load, read_notes
 from reward_forcing.rollout import Rollout
 from reward_forcing.sampling import trajectory
 from reward_forcing.shapes import Geometry, Latents, Video
@@ -103,9 +104,10 @@ class Streamer:
         """
         counted: Iterable[int] = itertools.count() if chunks is None else range(chunks)
         prompt_at = Script(dict(switches or {}), self.geometry.chunk_frames, self.text, tuple(prompts), self.device)
-        noise = self.noise(prompts, seeds)
+        noise, past = self.noise(prompts, seeds), None
         for clean in self.rollout.stream(self.network, noise, prompt_at, chunks=counted, start=start):
-            yield self.codec.decode(clean)
+            video, past = self.codec.decode_next(clean, past)
+            yield video
 
     @torch.inference_mode()
     def trajectory(
@@ -172,7 +174,7 @@ def load_streamer(
     noted = json.loads(notes["stream"])
     config = _config_of(noted, wish or MemoryWish(), str(path))
     config.codec.path = str(_codec_file(Path(path), codec, str(config.codec.path)))
-    network = load_network(path).requires_grad_(requires_grad=False).eval().to(device)
+    network = load(path).requires_grad_(requires_grad=False).eval().to(device)
     decoder: Any = configuration.build(config, "codec")
     return Streamer(
         network=network,

@@ -14,8 +14,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from reward_forcing import configuration, validation
-from reward_forcing.configuration import ConfigurationError
+from reward_forcing.composition import configuration, validation
+from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.exports import export, notes_of
 from reward_forcing.run_folder import RunFolder, RunSettings, changes
 

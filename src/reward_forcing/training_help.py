@@ -1,6 +1,6 @@
 """What `reward-forcing train --help` says: read from the configs themselves."""
 
-from reward_forcing import places
+from reward_forcing.composition import places
 
 USAGE = """\
 usage: reward-forcing train [-m] [KEY=VALUE ...]

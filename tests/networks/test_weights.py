@@ -6,11 +6,11 @@ from safetensors.torch import save_file
 
 from reward_forcing.networks.weights import (
     SIZES,
-    load_network,
+    load,
     load_strictly,
     load_tensors,
     read_notes,
-    save_network,
+    save,
     save_tensors,
 )
 from tests import tiny
@@ -18,8 +18,8 @@ from tests import tiny
 
 def test_a_network_comes_back_with_sizes_weights_and_notes(tmp_path: Path) -> None:
     network, path = tiny.network(layers=3), tmp_path / "deep/er/student.safetensors"
-    save_network(path, network, {"command": "train", "seed": "7"})
-    loaded = load_network(path)
+    save(path, network, {"command": "train", "seed": "7"})
+    loaded = load(path)
     assert loaded.sizes == network.sizes
     assert all(torch.equal(weight, loaded.state_dict()[name]) for name, weight in network.state_dict().items())
     notes = read_notes(path)
@@ -29,17 +29,17 @@ def test_a_network_comes_back_with_sizes_weights_and_notes(tmp_path: Path) -> No
 
 def test_half_precision_files_load_as_fp32(tmp_path: Path) -> None:
     network, path = tiny.network(), tmp_path / "half.safetensors"
-    save_network(path, network, dtype=torch.float16)
+    save(path, network, dtype=torch.float16)
     assert {tensor.dtype for tensor in load_tensors(path)[0].values()} == {torch.float16}
-    loaded = load_network(path)
+    loaded = load(path)
     for name, weight in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], weight.half().float())
 
 
 def test_checkpointing_is_no_property_of_a_file(tmp_path: Path) -> None:
-    save_network(tmp_path / "a.safetensors", tiny.network(checkpointing=True))
-    assert not load_network(tmp_path / "a.safetensors").checkpointing
-    assert load_network(tmp_path / "a.safetensors", checkpointing=True).checkpointing
+    save(tmp_path / "a.safetensors", tiny.network(checkpointing=True))
+    assert not load(tmp_path / "a.safetensors").checkpointing
+    assert load(tmp_path / "a.safetensors", checkpointing=True).checkpointing
 
 
 def test_nothing_else_is_left_beside_a_file(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_nothing_else_is_left_beside_a_file(tmp_path: Path) -> None:
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"weights: .*none\.safetensors is not a file"):
-        load_network(tmp_path / "none.safetensors")
+        load(tmp_path / "none.safetensors")
 
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
 def test_a_stranger_s_file(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(1)}, tmp_path / "strange.safetensors")
     with pytest.raises(ValueError, match=f"has no '{SIZES}' entry in its metadata"):
-        load_network(tmp_path / "strange.safetensors")
+        load(tmp_path / "strange.safetensors")
 
 
 def test_weights_that_do_not_fit_are_named() -> None:

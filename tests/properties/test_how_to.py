@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from reward_forcing.configuration import build, compose
+from reward_forcing.composition.configuration import build, compose
 from reward_forcing.losses.protocols import LossStrategy
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy

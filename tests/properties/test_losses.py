@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from reward_forcing.configuration import build, compose
+from reward_forcing.composition.configuration import build, compose
+from reward_forcing.composition.places import options
 from reward_forcing.losses.protocols import LossStrategy
-from reward_forcing.places import options
 from tests.tiny import latents, normal
 
 NAMES = sorted(options("loss"))

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from reward_forcing.configuration import build, compose
+from reward_forcing.composition.configuration import build, compose
+from reward_forcing.composition.places import options
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy
-from reward_forcing.places import options
 from reward_forcing.rollout import Rollout, always, generate
 from reward_forcing.seeding import VideoNoise
 from tests import tiny

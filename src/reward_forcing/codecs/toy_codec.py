@@ -67,6 +67,14 @@ class ToyCodec(nn.Module):
         """The video, not clamped, of normalised latents."""
         return _framewise(self.decoder, latents * _over_channels(self.std) + _over_channels(self.mean))
 
+    def decode_next(self, latents: Latents, past: None = None) -> tuple[Video, None]:
+        """The video of the next latents of a stream; frames do not depend on one another."""
+        return self.decode(latents), past
+
+    def video_frames(self, frames: int) -> int:
+        """One for each latent frame."""
+        return frames
+
     @torch.no_grad()
     def measure(self, video: Video, decay: float = 0.0) -> None:
         """Move the latents' mean and deviation per channel to those of a video, `decay` of the old remaining."""

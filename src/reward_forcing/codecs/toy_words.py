@@ -36,6 +36,11 @@ class ToyWords:
                 embedded[row, column, self.index[word]] = self.features**0.5
         return embedded
 
+    def prepare(self, prompts: Sequence[str]) -> None:
+        """Raise the ValueError that encoding would."""
+        for prompt in prompts:
+            self._words(prompt)
+
     def _words(self, prompt: str) -> list[str]:
         words = prompt.split()
         if len(words) > self.tokens:

@@ -106,8 +106,9 @@ class Distillation(LightningModule):
         self.fake_score_steps, self.seed = fake_score_steps, seed
 
     def on_fit_start(self) -> None:
-        """Bring the frozen networks to where the student is."""
+        """Bring what is frozen to where the student is."""
         self.frozen.teacher.to(self.device)
+        self.frozen.reward = self.frozen.reward.to(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Scalars:  # noqa: ARG002 (Lightning's name)
         """One optimiser step of the network whose turn it is, on `prompts`."""

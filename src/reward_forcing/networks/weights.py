@@ -50,7 +50,7 @@ def read_notes(path: str | Path) -> dict[str, str]:
     return load_tensors(path)[1]
 
 
-def save_network(
+def save(
     path: str | Path, network: WanTransformer, notes: Mapping[str, str] | None = None, dtype: torch.dtype | None = None
 ) -> None:
     """Export a network with its sizes and any notes, in `dtype` if given."""
@@ -58,7 +58,7 @@ def save_network(
     save_tensors(path, state, {**(notes or {}), SIZES: json.dumps(network.sizes)})
 
 
-def load_network(path: str | Path, *, checkpointing: bool = False) -> WanTransformer:
+def load(path: str | Path, *, checkpointing: bool = False) -> WanTransformer:
     """Build the network a file was exported from, in fp32.
 
     Raises:

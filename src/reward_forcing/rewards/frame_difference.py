@@ -1,6 +1,7 @@
 """The simplest motion reward: how much neighbouring frames differ. Flicker games it."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 
@@ -23,6 +24,11 @@ class FrameDifference:
         if scale <= 0:
             raise ValueError(f"rewards.frame_difference: scale is {scale}; it must be positive")
         self.codec, self.scale = codec, scale
+
+    def to(self, device: torch.device | str, /) -> Self:
+        """Itself, with its codec moved."""
+        self.codec = self.codec.to(device)
+        return self
 
     @torch.no_grad()
     def __call__(self, clean: Latents, prompts: Sequence[str]) -> Rewards:

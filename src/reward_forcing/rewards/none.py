@@ -1,6 +1,9 @@
 """No reward is a reward."""
 
 from collections.abc import Sequence
+from typing import Self
+
+import torch
 
 from reward_forcing.shapes import Latents, Rewards
 
@@ -17,3 +20,7 @@ class NoReward:
         if len(prompts) != len(clean):
             raise ValueError(f"rewards.none: {len(prompts)} prompts for {len(clean)} samples; one a sample is needed")
         return clean.new_zeros(len(clean))
+
+    def to(self, device: torch.device | str, /) -> Self:  # noqa: ARG002
+        """Itself: zeros are made where the samples are."""
+        return self

@@ -1,7 +1,9 @@
 """What a reward model is."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
+
+import torch
 
 from reward_forcing.shapes import Latents, Rewards
 
@@ -12,4 +14,8 @@ class RewardModel(Protocol):
 
     def __call__(self, clean: Latents, prompts: Sequence[str]) -> Rewards:
         """One number a sample, higher is better."""
+        ...
+
+    def to(self, device: torch.device | str, /) -> Self:
+        """The same judge, computing there."""
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -53,6 +54,11 @@ class TrackedMotion:
 
     def __init__(self, codec: LatentCodec, weights: MotionWeights | None = None) -> None:
         self.codec, self.weights = codec, weights or MotionWeights()
+
+    def to(self, device: torch.device | str, /) -> Self:
+        """Itself, with its codec moved."""
+        self.codec = self.codec.to(device)
+        return self
 
     @torch.no_grad()
     def __call__(self, clean: Latents, prompts: Sequence[str]) -> Rewards:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from reward_forcing.places import ROOT, groups, options, shipped
+from reward_forcing.composition.places import ROOT, groups, options, shipped
 
 
 def test_the_root_holds_configs_and_experiments() -> None:

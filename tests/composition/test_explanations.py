@@ -2,7 +2,7 @@ import pytest
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 
-from reward_forcing.explanations import (
+from reward_forcing.composition.explanations import (
     explain_option,
     explain_rest,
     explain_syntax,

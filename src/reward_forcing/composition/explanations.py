@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from reward_forcing.places import groups, options, shipped
+from reward_forcing.composition.places import groups, options, shipped
+from reward_forcing.composition.signatures import RESERVED
 from reward_forcing.run_folder import flatten
-from reward_forcing.signatures import RESERVED
 
 
 def explain_syntax(error: OverrideParseException, overrides: Sequence[str]) -> str:

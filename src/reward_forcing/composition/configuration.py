@@ -12,8 +12,14 @@ from hydra.errors import HydraException, InstantiationException, MissingConfigEx
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from reward_forcing.explanations import explain_option, explain_rest, explain_syntax, explain_unknown, rejected_key
-from reward_forcing.places import ROOT, shipped
+from reward_forcing.composition.explanations import (
+    explain_option,
+    explain_rest,
+    explain_syntax,
+    explain_unknown,
+    rejected_key,
+)
+from reward_forcing.composition.places import ROOT, shipped
 
 
 class ConfigurationError(ValueError):

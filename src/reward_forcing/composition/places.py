@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-PACKAGE: Final = Path(__file__).parent
+PACKAGE: Final = Path(__file__).parents[1]
 ROOT: Final = PACKAGE if (PACKAGE / "configs").is_dir() else PACKAGE.parents[1]
 """Where `configs`, `experiments` and `checkpoints` are: in the installed package, or in the repository."""
 

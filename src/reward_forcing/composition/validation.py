@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from omegaconf import DictConfig, OmegaConf
 
-from reward_forcing.configuration import ConfigurationError, build, plain
-from reward_forcing.explanations import suggest
-from reward_forcing.places import groups, shipped
+from reward_forcing.composition.configuration import ConfigurationError, build, plain
+from reward_forcing.composition.explanations import suggest
+from reward_forcing.composition.places import groups, shipped
+from reward_forcing.composition.signatures import RESERVED, accepts, signature_of
 from reward_forcing.run_folder import flatten
-from reward_forcing.signatures import RESERVED, accepts, signature_of
 
 CHEAP: Final = ("settings", "geometry", "sink", "memory", "loss", "rollout", "world")
 """Groups of small values: built before anything large, since their constructors know what fits together."""
@@ -128,7 +128,7 @@ def require_files(config: DictConfig) -> None:
 def _loaders(values: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """All nodes that load an export."""
     if isinstance(values, Mapping):
-        if str(values.get("_target_", "")).endswith((".load_network", ".load_codec")):
+        if str(values.get("_target_", "")).endswith((".load", ".load_codec")):
             yield place, values
         for key, value in values.items():
             yield from _loaders(value, f"{place}.{key}" if place else str(key))

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reward_forcing.composition.signatures import accepts, signature_of
 from reward_forcing.losses.strategies.re_dmd import ReDMD
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.run_folder import RunSettings
 from reward_forcing.shapes import Geometry
-from reward_forcing.signatures import accepts, signature_of
 
 CLASSES: list[Any] = [Geometry, EMASink, MemoryPolicy, ReDMD, WanTransformer, RunSettings]
 
@@ -44,7 +44,7 @@ def test_names_imported_by_a_package_are_followed() -> None:
 
 
 def test_functions_have_signatures_too() -> None:
-    found = signature_of("reward_forcing.networks.weights.load_network")
+    found = signature_of("reward_forcing.networks.weights.load")
     assert found is not None
     assert list(found.parameters) == ["path", "checkpointing"]
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from reward_forcing.configuration import ConfigurationError, build, compose, plain, readable, sweep
+from reward_forcing.composition.configuration import ConfigurationError, build, compose, plain, readable, sweep
+from reward_forcing.composition.places import shipped
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
-from reward_forcing.places import shipped
 
 
 def test_values_are_named_once() -> None:

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from reward_forcing.composition.places import PACKAGE
+
 BASIC: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
@@ -69,7 +71,7 @@ def signature_of(target: str) -> Signature | None:
     for source, original in _imports(tree, module, is_package=path.name == "__init__.py"):
         if original.get(name):
             return signature_of(f"{source}.{original[name]}")
-    if path.is_relative_to(Path(__file__).parent):
+    if path.is_relative_to(PACKAGE):
         raise ValueError(f"{module} has no {name!r}; allowed: {', '.join(_classes(tree))}")
     return None
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from reward_forcing.codecs.toy_codec import ToyCodec, save_codec
-from reward_forcing.configuration import ConfigurationError, compose
+from reward_forcing.composition.configuration import ConfigurationError, compose
+from reward_forcing.composition.validation import check_constructors, export_sizes, origin, require_files, validate
 from reward_forcing.train import plan
-from reward_forcing.validation import check_constructors, export_sizes, origin, require_files, validate
 from tests.small_runs import write_exports
 
 WRONG = [
@@ -84,7 +84,7 @@ def test_mistakes_surface_without_torch() -> None:
     """Keys and types are checked from source alone: the check must not import what takes seconds to import."""
     code = (
         "import sys\n"
-        "from reward_forcing.configuration import ConfigurationError\n"
+        "from reward_forcing.composition.configuration import ConfigurationError\n"
         "from reward_forcing.train import plan\n"
         "try:\n    plan(['sink.decay=abc'])\n"
         "except ConfigurationError:\n    sys.exit(3 if {'torch', 'lightning'} & {*sys.modules} else 0)\n"

@@ -40,6 +40,9 @@ class Words:
         rows = [torch.randn(shape, generator=seeding.generator(p)) if p else torch.zeros(shape) for p in prompts]
         return torch.stack(rows)
 
+    def prepare(self, prompts: Any) -> None:
+        """Every prompt will do."""
+
 
 class Brightness:
     """A reward: the mean of the latents."""
@@ -47,6 +50,9 @@ class Brightness:
     def __call__(self, clean: Latents, prompts: Any) -> Rewards:
         assert len(prompts) == len(clean)
         return clean.mean((1, 2, 3, 4))
+
+    def to(self, device: Any, /) -> "Brightness":  # noqa: ARG002
+        return self
 
 
 class StepLoader(torch.utils.data.IterableDataset[Batch]):

@@ -1,7 +1,7 @@
 """What the rest of the project expects of a codec and of a text encoder."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -33,7 +33,7 @@ class LatentCodec(Protocol):
         """How many video frames a clip of `frames` latent frames has."""
         ...
 
-    def to(self, device: torch.device | str, /) -> Self:
+    def to(self, device: torch.device | str, /) -> "LatentCodec":
         """The same codec, computing there."""
         ...
 

@@ -1,7 +1,6 @@
 """The simplest motion reward: how much neighbouring frames differ. Flicker games it."""
 
 from collections.abc import Sequence
-from typing import Self
 
 import torch
 
@@ -25,7 +24,7 @@ class FrameDifference:
             raise ValueError(f"rewards.frame_difference: scale is {scale}; it must be positive")
         self.codec, self.scale = codec, scale
 
-    def to(self, device: torch.device | str, /) -> Self:
+    def to(self, device: torch.device | str, /) -> "FrameDifference":
         """Itself, with its codec moved."""
         self.codec = self.codec.to(device)
         return self

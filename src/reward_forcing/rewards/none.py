@@ -1,7 +1,6 @@
 """No reward is a reward."""
 
 from collections.abc import Sequence
-from typing import Self
 
 import torch
 
@@ -21,6 +20,6 @@ class NoReward:
             raise ValueError(f"rewards.none: {len(prompts)} prompts for {len(clean)} samples; one a sample is needed")
         return clean.new_zeros(len(clean))
 
-    def to(self, device: torch.device | str, /) -> Self:  # noqa: ARG002
+    def to(self, device: torch.device | str, /) -> "NoReward":  # noqa: ARG002
         """Itself: zeros are made where the samples are."""
         return self

@@ -1,7 +1,7 @@
 """What a reward model is."""
 
 from collections.abc import Sequence
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -16,6 +16,6 @@ class RewardModel(Protocol):
         """One number a sample, higher is better."""
         ...
 
-    def to(self, device: torch.device | str, /) -> Self:
+    def to(self, device: torch.device | str, /) -> "RewardModel":
         """The same judge, computing there."""
         ...

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -55,7 +54,7 @@ class TrackedMotion:
     def __init__(self, codec: LatentCodec, weights: MotionWeights | None = None) -> None:
         self.codec, self.weights = codec, weights or MotionWeights()
 
-    def to(self, device: torch.device | str, /) -> Self:
+    def to(self, device: torch.device | str, /) -> "TrackedMotion":
         """Itself, with its codec moved."""
         self.codec = self.codec.to(device)
         return self

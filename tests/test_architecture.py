@@ -38,7 +38,7 @@ ALLOWED = {
     "matplotlib": {"evaluation", "demo"},
     "beartype": set(),
     "hypothesis": set(),
-    "diffusers": set(),
+    "diffusers": {"codecs"},
 }
 """Which rooms may import a tool at all."""
 

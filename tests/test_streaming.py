@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from reward_forcing.codecs.toy_words import ToyWords
 from reward_forcing.composition.configuration import compose, plain
 from reward_forcing.exports import notes_of
 from reward_forcing.memory.sinks.ema import EMASink
@@ -110,7 +111,7 @@ def test_a_file_from_elsewhere_cannot_name_code(tmp_path: Path, changes: dict[st
 
 
 def test_other_files_are_refused(tmp_path: Path, student: Path) -> None:
-    with pytest.raises(ValueError, match="is not a file"):
+    with pytest.raises(ValueError, match="is not there; allowed"):
         load_streamer(tmp_path / "nowhere.safetensors")
     with pytest.raises(ValueError, match="nothing is noted about streaming"):
         load_streamer(student.parent / "teacher.safetensors")
@@ -149,11 +150,9 @@ def test_a_switch_changes_what_comes_after_it_only(student: Path) -> None:
 
 
 def test_when_prompts_hold() -> None:
-    script = Script(
-        {4: "c", 9: "d"}, 3, lambda prompts: torch.zeros(len(prompts), 1, 1), ("a", "b"), torch.device("cpu")
-    )
+    script = Script({4: "c", 9: "d"}, 3, ToyWords(list("abcd"), tokens=1), ("a", "b"), torch.device("cpu"))
     assert [script.prompts_at(chunk) for chunk in range(4)] == [("a", "b"), ("c", "c"), ("c", "c"), ("d", "d")]
-    assert script(0).shape == (2, 1, 1)
+    assert script(0).shape == (2, 1, 4)
 
 
 def test_a_teacher_starts_from_the_students_noise(student: Path) -> None:

@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reward_forcing.networks.attention import CrossAttention, Scene, SelfAttention, attend
+from reward_forcing.networks.layouts import Layout
 from reward_forcing.networks.rotary import rotate, rotations
 from tests.tiny import normal
 
@@ -24,10 +25,10 @@ def test_softmax_attention(masked: bool) -> None:
 
 def test_tokens_see_what_their_frames_see() -> None:
     turns = rotations(torch.arange(2.0), 1, 2, 12)
-    mask = Scene(turns, torch.tensor([[True, False], [True, True]])).token_mask()
+    mask = Scene.of(Layout(torch.arange(2.0), torch.tensor([[True, False], [True, True]])), turns).mask
     assert mask is not None
     assert mask.int().tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
-    assert Scene(turns, None).to(torch.device("cpu")).token_mask() is None
+    assert Scene.of(Layout(torch.arange(2.0)), turns).to(torch.device("cpu")).mask is None
 
 
 def rms(states: Tensor, weight: Tensor) -> Tensor:
@@ -54,7 +55,7 @@ def test_remembered_frames_come_first() -> None:
     layer = SelfAttention(24, 2)
     tokens, turns = normal(1, 2, 4, 24), rotations(torch.arange(2.0), 2, 2, 12)
     causal = torch.tensor([[True, False], [True, True]])
-    together, keys, values = layer(tokens, Scene(turns, causal), None)
+    together, keys, values = layer(tokens, Scene.of(Layout(torch.arange(2.0), causal), turns), None)
     past = (keys[:, :1], values[:, :1])
     alone, own_keys, own_values = layer(tokens[:, 1:], Scene(turns, None), past)
     assert_close(alone, together[:, 1:])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
+from reward_forcing.composition.configuration import build, compose
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.networks import layouts
@@ -173,7 +174,7 @@ def test_bf16_stays_bf16() -> None:
 
 def test_a_network_knows_what_it_was_built_from() -> None:
     """Exports build networks from these sizes alone."""
-    asked = set(inspect.signature(WanTransformer.__init__).parameters) - {"self", "checkpointing"}
+    asked = set(inspect.signature(WanTransformer.__init__).parameters) - {"self", "checkpointing", "norm_dtype"}
     network = tiny.network()
     assert set(network.sizes) == asked
     assert all(network.sizes[name] == size for name, size in tiny.SIZES.items())
@@ -197,3 +198,34 @@ def test_a_place_embedding_streams_like_any_other_network() -> None:
     streamed, _ = network(noisy[:, 2:], sigma[:, 2:], prompt, past)
     masked = network(noisy, sigma, prompt, layout=layouts.block_causal(4, 2))
     assert_close(streamed, masked[:, 2:], atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("wan_1_3b", 1_418_996_800), ("wan_14b", 14_288_491_584)])
+def test_published_sizes(name: str, parameters: int) -> None:
+    config = compose([f"networks={name}", "geometry=wan_480p"])
+    with torch.device("meta"):
+        network = build(config, "networks")
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+
+
+@torch.no_grad()
+def test_half_precision_inside_full_outside() -> None:
+    network, half = tiny.network(dim=48), tiny.network(dim=48).bfloat16()
+    mixed = tiny.network(dim=48, norm_dtype="float32").bfloat16()
+    noisy, sigma, prompt = tiny.latents(2), tiny.sigmas(2, 3), tiny.prompts(2)
+    exact = network(noisy, sigma, prompt)
+    velocity, written = half(noisy, sigma, prompt, half.nothing(noisy))
+    assert velocity.dtype == noisy.dtype == torch.float32
+    assert written.keys.dtype == half.nothing(noisy).keys.dtype == torch.bfloat16
+    assert_close(velocity, exact, atol=0.1, rtol=0.1)
+    assert (mixed(noisy, sigma, prompt) - exact).norm() < (velocity - exact).norm()
+
+
+def test_autocast_learns_full_precision_weights() -> None:
+    network, noisy = tiny.network(), tiny.latents()
+    with torch.autocast("cpu", torch.bfloat16):
+        velocity, _ = network(noisy, tiny.sigmas(1, 3), tiny.prompts(), network.nothing(noisy))
+    velocity.square().mean().backward()
+    gradients = [parameter.grad for parameter in network.parameters()]
+    assert all(gradient is not None and gradient.dtype == torch.float32 for gradient in gradients)
+    assert_close(velocity, network(noisy, tiny.sigmas(1, 3), tiny.prompts()), atol=0.1, rtol=0.1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -22,8 +23,9 @@ from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
 from reward_forcing.networks import layouts
+from reward_forcing.networks.sources import inspect
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.networks.weights import load_strictly, load_tensors
+from reward_forcing.networks.weights import load_strictly
 from reward_forcing.rollout import Rollout, always, level_of
 
 TOLERANCE = 2e-5
@@ -185,7 +187,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_golden(file: Path) -> None:
-    golden = Golden(*load_tensors(file))
+    golden = Golden(load_file(file), dict(inspect(file).notes))
     kind = golden.notes.get("kind", "")
     assert kind in KINDS, f"{file} is of the kind {kind!r}; known kinds are {', '.join(KINDS)}"
     torch.manual_seed(0)

@@ -104,42 +104,56 @@ def origin(config: DictConfig, place: str) -> str:
 
 
 def require_files(config: DictConfig) -> None:
-    """Check that all exports a run is to load exist and have the sizes of its geometry.
+    """Check that all weights a run is to load exist, are whole and have the sizes of its geometry.
 
     Raises:
-        ConfigurationError: one does not.
+        ConfigurationError: some do not.
     """
     values = plain(config)
     for place, node in _loaders({key: values[key] for key in ("module", "data", "callbacks")}):
-        path, written = Path(node["path"]), origin(config, f"{place}.path")
-        if not path.is_file():
-            raise ConfigurationError(
-                f"{written} is {str(path)!r}; there is no such file. Allowed: what `reward-forcing train` exports "
-                "(for the toy world: experiments=toy_codec, toy_teacher, toy_init, or checkpoints=shipped)"
-            )
-        sizes = export_sizes(path)
+        key = "source" if "source" in node else "path"
+        source, written = str(node[key]), origin(config, f"{place}.{key}")
+        try:
+            sizes = _sizes_at(source, network=key == "source")
+        except ValueError as error:
+            raise ConfigurationError(f"{written} is {source!r}; {error}") from error
         for name in {"channels", "patch"} & {*sizes}:
             if sizes[name] != values["geometry"][name]:
+                given = values["geometry"][name]
                 raise ConfigurationError(
-                    f"geometry.{name} is {values['geometry'][name]}; {written} ({path}) was trained with {sizes[name]}"
+                    f"geometry.{name} is {given}; {written} ({source}) was trained with {sizes[name]}"
                 )
 
 
 def _loaders(values: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """All nodes that load an export."""
+    """All nodes that load a network or a toy codec."""
     if isinstance(values, Mapping):
-        if str(values.get("_target_", "")).endswith((".load", ".load_codec")):
+        if str(values.get("_target_", "")).endswith(("weights.load", ".load_codec")):
             yield place, values
         for key, value in values.items():
             yield from _loaders(value, f"{place}.{key}" if place else str(key))
 
 
+def _sizes_at(source: str, *, network: bool) -> Mapping[str, Any]:
+    """The sizes that weights were made with, as far as headers tell them. Raises ValueError when there are none."""
+    if source.endswith(".safetensors") and not Path(source).is_file():
+        raise ValueError(
+            "there is no such file. Allowed: what `reward-forcing train` exports "
+            "(for the toy world: experiments=toy_codec, toy_teacher, toy_init, or checkpoints=shipped)"
+        )
+    if network:
+        from reward_forcing.networks.sources import inspect
+
+        return inspect(source).sizes
+    return export_sizes(Path(source))
+
+
 def export_sizes(path: Path) -> dict[str, Any]:
-    """The constructor arguments noted in an export, read from the file's head; none if it is something else."""
+    """The constructor arguments noted in an export of a codec, read from the file's head; none in something else."""
     with path.open("rb") as file:
         try:
             notes = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
-            sizes: dict[str, Any] = json.loads(notes.get("network") or notes.get("codec") or "{}")
+            sizes: dict[str, Any] = json.loads(notes.get("codec") or "{}")
         except (KeyError, ValueError, OverflowError, MemoryError):
             return {}
     return sizes

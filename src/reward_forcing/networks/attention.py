@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
+from reward_forcing.networks.layouts import Layout
 from reward_forcing.networks.rotary import rotate
-from reward_forcing.shapes import FrameMask
 
 EPS = 1e-6
 
@@ -19,26 +19,26 @@ Past = Float[Tensor, "batch past_frame token head head_dim"]
 
 @dataclass(frozen=True)
 class Scene:
-    """Where the frames of a pass stand and what they see; the same for every layer.
+    """Where the frames of a pass stand and what their tokens see; the same for every layer.
 
     Args:
         turns: rotations of the remembered frames and, last, of the frames of this pass.
-        mask: which frames of this pass see which; None: all see all.
+        mask: which tokens of this pass see which; None: all see all.
     """
 
     turns: Complex[Tensor, "frame token 1 pair"]
-    mask: FrameMask | None
+    mask: Bool[Tensor, "query key"] | None
+
+    @staticmethod
+    def of(layout: Layout, turns: Complex[Tensor, "frame token 1 pair"]) -> "Scene":
+        """The scene of a layout, its mask of frames spread over their tokens."""
+        if layout.mask is None:
+            return Scene(turns, None)
+        return Scene(turns, layout.mask.repeat_interleave(turns.shape[1], 0).repeat_interleave(turns.shape[1], 1))
 
     def to(self, device: torch.device) -> "Scene":
         """The same scene on another device."""
         return Scene(self.turns.to(device), None if self.mask is None else self.mask.to(device))
-
-    def token_mask(self) -> Bool[Tensor, "query key"] | None:
-        """Which tokens may look at which."""
-        if self.mask is None:
-            return None
-        tokens = self.turns.shape[1]
-        return self.mask.repeat_interleave(tokens, 0).repeat_interleave(tokens, 1)
 
 
 class SelfAttention(nn.Module):
@@ -64,14 +64,14 @@ class SelfAttention(nn.Module):
             past: keys, before rotation, and values of the remembered frames.
         """
         split = (self.heads, -1)
-        queries = self.norm_q(self.q(tokens)).unflatten(-1, split)
-        own_keys = self.norm_k(self.k(tokens)).unflatten(-1, split)
+        queries = normalised(self.q(tokens), self.norm_q).unflatten(-1, split)
+        own_keys = normalised(self.k(tokens), self.norm_k).unflatten(-1, split)
         own_values = self.v(tokens).unflatten(-1, split)
         keys = own_keys if past is None else torch.cat([past[0], own_keys], 1)
         values = own_values if past is None else torch.cat([past[1], own_values], 1)
         queries = rotate(queries, scene.turns[-queries.shape[1] :])
         keys = rotate(keys, scene.turns)
-        attended = attend(queries.flatten(1, 2), keys.flatten(1, 2), values.flatten(1, 2), scene.token_mask())
+        attended = attend(queries.flatten(1, 2), keys.flatten(1, 2), values.flatten(1, 2), scene.mask)
         return self.o(attended.flatten(2)).view_as(tokens), own_keys, own_values
 
 
@@ -87,10 +87,16 @@ class CrossAttention(nn.Module):
     def forward(self, tokens: Tokens, text: Float[Tensor, "batch word dim"]) -> Tokens:
         """What the tokens take from the prompt."""
         split = (self.heads, -1)
-        queries = self.norm_q(self.q(tokens)).unflatten(-1, split).flatten(1, 2)
-        keys, values = self.norm_k(self.k(text)).unflatten(-1, split), self.v(text).unflatten(-1, split)
+        queries = normalised(self.q(tokens), self.norm_q).unflatten(-1, split).flatten(1, 2)
+        keys, values = normalised(self.k(text), self.norm_k).unflatten(-1, split), self.v(text).unflatten(-1, split)
         attended: Tensor = self.o(attend(queries, keys, values, None).flatten(2))
         return attended.view_as(tokens)
+
+
+def normalised(states: Float[Tensor, "*place dim"], norm: nn.RMSNorm) -> Float[Tensor, "*place dim"]:
+    """Root mean square normalisation over all heads together: in fp32, rounded, then scaled by the weight."""
+    assert norm.weight is not None
+    return rms_norm(states.float(), norm.normalized_shape, eps=norm.eps).to(states.dtype) * norm.weight.to(states.dtype)
 
 
 def attend(

@@ -54,6 +54,32 @@ def from_diffusers(name: str) -> str:
     return _translate(name, _swapped(OUTSIDE_BLOCKS), _swapped(INSIDE_BLOCKS))
 
 
+WRAPPERS = ("_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "_orig_mod.", "module.")
+"""What sharding, checkpointing, compiling and parallel wrappers put into names, anywhere."""
+
+
+def canonical(name: str) -> str:
+    """The official name behind wrappers, the prefix `model.` of released containers, and diffusers' names.
+
+    >>> canonical("model._fsdp_wrapped_module.blocks.0._checkpoint_wrapped_module.self_attn.q.weight")
+    'blocks.0.self_attn.q.weight'
+    >>> canonical("blocks.7.attn1.to_out.0.weight")
+    'blocks.7.self_attn.o.weight'
+    """
+    while True:
+        bare = name
+        for wrapper in WRAPPERS:
+            bare = re.sub(rf"(^|\.){re.escape(wrapper)}", r"\1", bare)
+        bare = bare.removeprefix("model.")
+        if bare == name:
+            break
+        name = bare
+    try:
+        return from_diffusers(name)
+    except ValueError:
+        return name
+
+
 def _swapped(table: dict[str, str]) -> dict[str, str]:
     return {theirs: ours for ours, theirs in table.items()}
 

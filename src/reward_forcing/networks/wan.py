@@ -4,7 +4,7 @@ Parameter names are those of the official checkpoints.
 """
 
 import math
-from typing import overload
+from typing import Literal, overload
 
 import torch
 from jaxtyping import Float
@@ -40,6 +40,8 @@ class WanTransformer(nn.Module):
         freq_dim: features of the sinusoidal embedding of time.
         places: tokens of a frame that get a learned embedding of their place; 0: none, as in Wan. Rotary positions are
             relative, so without it a small network hardly finds out where the borders of the frame are.
+        norm_dtype: precision of the residual stream, its normalisation, modulation and gates; None: that of the
+            parameters, as released (in bf16 it is a little coarser than "float32").
         checkpointing: recompute each block in the backward pass instead of keeping its activations.
 
     Raises:
@@ -58,6 +60,7 @@ class WanTransformer(nn.Module):
         patch: int = 2,
         freq_dim: int = 256,
         places: int = 0,
+        norm_dtype: Literal["float32"] | None = None,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
@@ -65,6 +68,7 @@ class WanTransformer(nn.Module):
             raise ValueError(f"network.dim is {dim} with {heads} heads; heads must divide it, into even sizes >= 6")
         self.channels, self.heads, self.layers, self.head_dim = channels, heads, layers, dim // heads
         self.patch, self.freq_dim, self.checkpointing = patch, freq_dim, checkpointing
+        self.norm_dtype = torch.float32 if norm_dtype else None
         self.sizes = {
             "channels": channels,
             "dim": dim,
@@ -105,7 +109,7 @@ class WanTransformer(nn.Module):
         *,
         layout: Layout | None = None,
     ) -> Latents | tuple[Latents, KV]:
-        """Predict the velocity of `noisy`.
+        """Predict the velocity of `noisy`, in the precision of the parameters; the result has that of `noisy`.
 
         Args:
             noisy: latents.
@@ -118,25 +122,32 @@ class WanTransformer(nn.Module):
         if layout is None:
             layout = layouts.bidirectional(noisy.shape[1] + (past.frames if past else 0))
         rows, columns = noisy.shape[3] // self.patch, noisy.shape[4] // self.patch
-        scene = Scene(rotations(layout.positions, rows, columns, self.head_dim), layout.mask).to(noisy.device)
-        time, modulation = self._embed_time(sigma.unsqueeze(1) if sigma.dim() == 1 else sigma, noisy)
-        text = self.text_embedding(prompt.to(noisy.dtype))
-        tokens = self.patch_embedding(noisy.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)
+        scene = Scene.of(layout, rotations(layout.positions, rows, columns, self.head_dim)).to(noisy.device)
+        time, modulation = self._embed_time(sigma.unsqueeze(1) if sigma.dim() == 1 else sigma)
+        text = self.text_embedding(prompt.to(self.dtype))
+        tokens = self.patch_embedding(noisy.to(self.dtype).transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)
         if self.place_embedding is not None:
             tokens = tokens + self.place_embedding
+        tokens = tokens.to(self.norm_dtype or self.dtype)
         keys, values = [], []
         for index, block in enumerate(self.blocks):
             known = None if past is None else (past.keys[index], past.values[index])
             tokens, key, value = self._run(block, tokens, modulation, text, scene, known)
             keys.append(key)
             values.append(value)
-        velocity = self._unpatchify(self.head(tokens, time), rows, columns)
+        velocity = self._unpatchify(self.head(tokens, time), rows, columns).to(noisy.dtype)
         return velocity if past is None else (velocity, KV(torch.stack(keys), torch.stack(values)))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the parameters."""
+        return self.patch_embedding.weight.dtype
 
     def nothing(self, noisy: Latents) -> KV:
         """A KV of no frames, for videos like `noisy` that have not begun."""
         tokens = (noisy.shape[3] // self.patch) * (noisy.shape[4] // self.patch)
-        empty = noisy.new_empty(self.layers, noisy.shape[0], 0, tokens, self.heads, self.head_dim)
+        shape = (self.layers, noisy.shape[0], 0, tokens, self.heads, self.head_dim)
+        empty = noisy.new_empty(shape, dtype=self.dtype)
         return KV(empty, empty)
 
     def _run(self, block: nn.Module, *inputs: object) -> tuple[Tokens, Tensor, Tensor]:
@@ -144,9 +155,9 @@ class WanTransformer(nn.Module):
             return checkpoint(block, *inputs, use_reentrant=False)  # type: ignore[no-any-return]
         return block(*inputs)  # type: ignore[no-any-return]
 
-    def _embed_time(self, sigma: Float[Tensor, "batch #frame"], noisy: Latents) -> tuple[Tensor, Tensor]:
+    def _embed_time(self, sigma: Float[Tensor, "batch #frame"]) -> tuple[Tensor, Tensor]:
         """Embedding and the six modulation vectors of the noise level, for each frame."""
-        time = self.time_embedding(sinusoid(sigma * TIMESTEPS, self.freq_dim).to(noisy.dtype))
+        time = self.time_embedding(sinusoid(sigma * TIMESTEPS, self.freq_dim).to(self.dtype))
         return time, self.time_projection(time).unflatten(-1, (6, -1))
 
     def _unpatchify(self, tokens: Tokens, rows: int, columns: int) -> Latents:
@@ -183,11 +194,15 @@ class Block(nn.Module):
         past: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tokens, Tensor, Tensor]:
         """The tokens after this block, and this block's keys and values of their frames."""
-        shift_sa, scale_sa, gate_sa, shift_ffn, scale_ffn, gate_ffn = (self.modulation + time).unsqueeze(3).unbind(2)
-        attended, keys, values = self.self_attn(modulate(tokens, shift_sa, scale_sa), scene, past)
+        stream, inner = tokens.dtype, self.modulation.dtype
+        vectors = (self.modulation.to(stream) + time.to(stream)).unsqueeze(3)
+        shift_sa, scale_sa, gate_sa, shift_ffn, scale_ffn, gate_ffn = vectors.unbind(2)
+        attended, keys, values = self.self_attn(modulate(tokens, shift_sa, scale_sa).to(inner), scene, past)
         tokens = tokens + gate_sa * attended
-        tokens = tokens + self.cross_attn(self.norm3(tokens), text)
-        return tokens + gate_ffn * self.ffn(modulate(tokens, shift_ffn, scale_ffn)), keys, values
+        norm = self.norm3
+        words = functional.layer_norm(tokens, norm.normalized_shape, norm.weight.to(stream), norm.bias.to(stream), EPS)
+        tokens = tokens + self.cross_attn(words.to(inner), text)
+        return tokens + gate_ffn * self.ffn(modulate(tokens, shift_ffn, scale_ffn).to(inner)), keys, values
 
 
 class Head(nn.Module):
@@ -202,8 +217,9 @@ class Head(nn.Module):
         self, tokens: Tokens, time: Float[Tensor, "batch #frame dim"]
     ) -> Float[Tensor, "batch frame token out"]:
         """The patches, under the modulation of the frames' noise level."""
-        shift, scale = (self.modulation + time.unsqueeze(2)).unsqueeze(3).unbind(2)
-        patches: Tensor = self.head(modulate(tokens, shift, scale))
+        vectors = (self.modulation.to(tokens.dtype) + time.to(tokens.dtype).unsqueeze(2)).unsqueeze(3)
+        shift, scale = vectors.unbind(2)
+        patches: Tensor = self.head(modulate(tokens, shift, scale).to(self.modulation.dtype))
         return patches
 
 

@@ -1,19 +1,32 @@
-"""Networks in files: safetensors with everything needed to build the network again."""
+"""Networks in files: every usual layout in, ours, the official and diffusers' out.
+
+`load` reads whatever `sources.inspect` knows; tensors are mapped from the files one by one into a network that was
+built without memory, so that there is never a second copy.
+"""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from reward_forcing.codecs.files import require_fit
+from reward_forcing.networks import sources
+from reward_forcing.networks.names import canonical, to_diffusers
+from reward_forcing.networks.sources import SIZES, inspect
 from reward_forcing.networks.wan import WanTransformer
 
-SIZES = "network"
-"""Where a file's metadata holds the constructor arguments of the network, as JSON."""
+Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
+PLACES: Final = "place_embedding"
+HEAD_DIM: Final = 128
+"""Of all Wan models; where neither a config nor an export tells the heads, they follow from it."""
+
+SHARD_BYTES: Final = 5_000_000_000
+"""Largest file of a folder that `save` writes."""
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
@@ -25,68 +38,199 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], notes: Mapping
     aside.replace(path)
 
 
-def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and notes of a file.
-
-    Raises:
-        ValueError: there is no such file, or it is not a safetensors file.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"weights: {path} is not a file; give the path of a .safetensors export")
-    try:
-        with safe_open(path, "pt") as opened:
-            return load_file(path), dict(opened.metadata() or {})
-    except SafetensorError as error:
-        raise ValueError(f"weights: {path} cannot be read as safetensors ({error})") from error
-
-
 def read_notes(path: str | Path) -> dict[str, str]:
-    """What was noted in a file besides its weights.
+    """What was noted in an export besides its weights; nothing in other sources.
 
     Raises:
-        ValueError: there is no such file, or it is not a safetensors file.
+        ValueError: there is no such source, or it is damaged.
     """
-    return load_tensors(path)[1]
+    return dict(inspect(path).notes)
 
 
-def save(
-    path: str | Path, network: WanTransformer, notes: Mapping[str, str] | None = None, dtype: torch.dtype | None = None
-) -> None:
-    """Export a network with its sizes and any notes, in `dtype` if given."""
-    state = {name: tensor.to(dtype or tensor.dtype) for name, tensor in network.state_dict().items()}
-    save_tensors(path, state, {**(notes or {}), SIZES: json.dumps(network.sizes)})
+def load(
+    source: str | Path,
+    *,
+    sizes: Mapping[str, Any] | None = None,
+    which: str | None = None,
+    dtype: Precision = "float32",
+    norm_dtype: Literal["float32"] | None = None,
+    checkpointing: bool = False,
+) -> WanTransformer:
+    """Build a network and fill it from a source.
 
-
-def load(path: str | Path, *, checkpointing: bool = False) -> WanTransformer:
-    """Build the network a file was exported from, in fp32.
+    Args:
+        source: an export of ours, an official Wan folder, a diffusers folder, a `.pt` container, a checkpoint of a run,
+            or a hub id (`owner/name`, `owner/name:folder`), read from the local cache where it is there.
+        sizes: constructor arguments that neither a config nor the tensors tell (`heads`, where a head is not 128 wide).
+        which: key of a container ("generator_ema", "generator", "model") or network of a checkpoint ("student_ema",
+            ...); None: the first of those that is there.
+        dtype: precision of the parameters.
+        norm_dtype: see WanTransformer.
+        checkpointing: see WanTransformer.
 
     Raises:
-        ValueError: the file is missing, no export of ours, or its weights do not fit its own sizes.
+        ValueError: there is no such source, it is damaged or of another model, or a value does not fit `dtype`.
     """
-    tensors, notes = load_tensors(path)
-    if SIZES not in notes:
+    found = inspect(source)
+    precision = getattr(torch, dtype)
+    given = {canonical(name): tensor for name, tensor in sources.tensors(found, which)}
+    if image := [name for name in given if "img" in name]:
+        raise ValueError(f"weights: {found}, is an image-to-video model ({image[0]}); allowed: text to video")
+    known = {**sizes_of(given), **found.sizes, **(sizes or {})}
+    missing = [key for key in ("channels", "dim", "ffn_dim", "heads", "layers", "text_dim") if key not in known]
+    if missing:
         raise ValueError(
-            f"weights: {path} has no {SIZES!r} entry in its metadata; it is not an export of this framework"
+            f"weights: {found}, has no tensors of a Wan transformer; its first is {next(iter(given), '-')}"
         )
-    network = WanTransformer(**json.loads(notes[SIZES]), checkpointing=checkpointing)
-    load_strictly(network, tensors, str(path))
+    with torch.device("meta"):
+        network = WanTransformer(**known, norm_dtype=norm_dtype, checkpointing=checkpointing)
+    load_strictly(network, given, str(found), dtype=precision)
     return network
 
 
-def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Load weights that must fit exactly.
+def sizes_of(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The constructor arguments that tensors under official names tell; none if they are something else's."""
+    try:
+        patches, layers = tensors["patch_embedding.weight"].shape, [n for n in tensors if n.startswith("blocks.")]
+        places = tensors.get(PLACES)
+        return {
+            "channels": patches[1],
+            "dim": patches[0],
+            "ffn_dim": tensors["blocks.0.ffn.0.weight"].shape[0],
+            "heads": max(1, patches[0] // HEAD_DIM),
+            "layers": 1 + max(int(name.split(".")[1]) for name in layers),
+            "text_dim": tensors["text_embedding.0.weight"].shape[1],
+            "patch": patches[-1],
+            "freq_dim": tensors["time_embedding.0.weight"].shape[1],
+            "places": 0 if places is None else len(places),
+        }
+    except (KeyError, IndexError):
+        return {}
+
+
+def load_strictly(
+    network: nn.Module, tensors: Mapping[str, Tensor], source: str, *, dtype: torch.dtype | None = None
+) -> None:
+    """Put tensors in the place of a network's parameters, which may be without memory; they must fit exactly.
+
+    Args:
+        network: to be filled.
+        tensors: by name; not copied unless `dtype` is another.
+        source: for messages.
+        dtype: precision to convert to; None: that of the network.
 
     Raises:
-        ValueError: names or shapes differ; it names the first of each kind.
+        ValueError: names or shapes differ (it names the first of each kind), or a value overflows.
     """
     expected = network.state_dict()
-    faults = {
-        "missing": [name for name in expected if name not in tensors],
-        "unexpected": [name for name in tensors if name not in expected],
-        "misshaped": [name for name in expected if name in tensors and tensors[name].shape != expected[name].shape],
+    require_fit(expected, tensors, f"weights: {source},", type(network).__name__)
+    converted = {name: convert(name, tensors[name], dtype or expected[name].dtype) for name in expected}
+    network.load_state_dict(converted, assign=True)
+
+
+def convert(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """A tensor in another precision.
+
+    Raises:
+        ValueError: a finite value of it would become infinite.
+    """
+    converted = tensor.to(dtype)
+    if dtype == torch.float16 and tensor.dtype != dtype and not bool((converted.isfinite() | ~tensor.isfinite()).all()):
+        largest = float(tensor.abs().max())
+        raise ValueError(f"weights: {name} reaches {largest:.3g}, beyond float16 (65504); allowed: bfloat16, float32")
+    return converted
+
+
+def save(
+    path: str | Path,
+    network: WanTransformer,
+    notes: Mapping[str, str] | None = None,
+    dtype: torch.dtype | None = None,
+    *,
+    layout: Literal["ours", "official", "diffusers"] = "ours",
+) -> None:
+    """Write a network: one file with its sizes and any notes ("ours"), or a folder that Wan's code or diffusers read.
+
+    Args:
+        path: the file, or the folder.
+        network: to be written.
+        notes: for a file of ours.
+        dtype: precision in the file; None: the network's.
+        layout: which.
+
+    Raises:
+        ValueError: the network has what other layouts cannot hold (`places`), or a value overflows `dtype`.
+    """
+    state = {name: convert(name, tensor, dtype or tensor.dtype) for name, tensor in network.state_dict().items()}
+    if layout == "ours":
+        save_tensors(path, state, {**(notes or {}), SIZES: json.dumps(network.sizes)})
+        return
+    if PLACES in state:
+        raise ValueError(f"weights: the network has a {PLACES}, which the layout {layout!r} has not; allowed: 'ours'")
+    rename = to_diffusers if layout == "diffusers" else str
+    config = diffusers_config(network) if layout == "diffusers" else official_config(network)
+    _save_folder(Path(path), {rename(name): tensor for name, tensor in state.items()}, config)
+
+
+def official_config(network: WanTransformer) -> dict[str, Any]:
+    """What Wan's own code reads from `config.json`."""
+    sizes = network.sizes
+    return {
+        "_class_name": "WanModel",
+        "model_type": "t2v",
+        "text_len": 512,
+        "in_dim": sizes["channels"],
+        "out_dim": sizes["channels"],
+        "dim": sizes["dim"],
+        "ffn_dim": sizes["ffn_dim"],
+        "freq_dim": sizes["freq_dim"],
+        "text_dim": sizes["text_dim"],
+        "num_heads": sizes["heads"],
+        "num_layers": sizes["layers"],
+        "eps": 1e-6,
     }
-    if any(faults.values()):
-        found = "; ".join(f"{len(names)} {kind}, first {names[0]}" for kind, names in faults.items() if names)
-        raise ValueError(f"weights: {source} does not fit {type(network).__name__}: {found}")
-    network.load_state_dict(dict(tensors))
+
+
+def diffusers_config(network: WanTransformer) -> dict[str, Any]:
+    """What diffusers' WanTransformer3DModel reads from `config.json`."""
+    sizes = network.sizes
+    return {
+        "_class_name": "WanTransformer3DModel",
+        "patch_size": [1, sizes["patch"], sizes["patch"]],
+        "num_attention_heads": sizes["heads"],
+        "attention_head_dim": sizes["dim"] // sizes["heads"],
+        "in_channels": sizes["channels"],
+        "out_channels": sizes["channels"],
+        "text_dim": sizes["text_dim"],
+        "freq_dim": sizes["freq_dim"],
+        "ffn_dim": sizes["ffn_dim"],
+        "num_layers": sizes["layers"],
+        "cross_attn_norm": True,
+        "qk_norm": "rms_norm_across_heads",
+        "eps": 1e-6,
+    }
+
+
+def _save_folder(folder: Path, state: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
+    """Write tensors in files of bounded size, with an index if there are several, the config last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem, parts = "diffusion_pytorch_model", list(_parts(state.items()))
+    names = [f"{stem}-{n:05d}-of-{len(parts):05d}.safetensors" for n in range(1, len(parts) + 1)]
+    names = [f"{stem}.safetensors"] if len(parts) == 1 else names
+    for name, part in zip(names, parts, strict=True):
+        save_tensors(folder / name, part, {"format": "pt"})
+    if len(parts) > 1:
+        places = {tensor: name for name, part in zip(names, parts, strict=True) for tensor in part}
+        index = {"metadata": {"total_size": sum(t.nbytes for t in state.values())}, "weight_map": places}
+        (folder / f"{stem}.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+
+
+def _parts(items: Iterable[tuple[str, Tensor]]) -> Iterable[dict[str, Tensor]]:
+    part: dict[str, Tensor] = {}
+    for name, tensor in items:
+        if part and sum(t.nbytes for t in part.values()) + tensor.nbytes > SHARD_BYTES:
+            yield part
+            part = {}
+        part[name] = tensor
+    yield part

@@ -1,0 +1,200 @@
+"""The tiny autoencoder for Wan latents (TAEHV, public weights `taew2_1`): much faster, a little less faithful.
+
+Layers work on single frames; a memory block also sees its own input of the frame before, which is all a stream has to
+remember. Module indices are those of the public weights.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reward_forcing.codecs.files import read_tensors, require_fit
+from reward_forcing.codecs.wan_vae import SCALE, STRIDE
+from reward_forcing.shapes import Latents, Video
+
+TRIMMED: Final = STRIDE - 1
+"""Video frames that the first latent frame gives too many of: Wan's first one is a single video frame."""
+
+Images = Float[Tensor, "batch channel height width"]
+
+
+@dataclass(frozen=True)
+class TinyPast:
+    """Inputs that the memory blocks saw last, and video frames that do not make a latent frame yet."""
+
+    frames: tuple[Tensor, ...]
+
+
+class MemBlock(nn.Module):
+    """A residual block that also sees its input of the frame before."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(
+            _conv(2 * features, features), nn.ReLU(), _conv(features, features), nn.ReLU(), _conv(features, features)
+        )
+
+    def forward(self, frame: Images, before: Images) -> Images:
+        """The frame's features, given the input of the frame before (zeros at the beginning)."""
+        changed: Tensor = torch.relu(self.conv(torch.cat([frame, before], 1)) + frame)
+        return changed
+
+
+class TPool(nn.Module):
+    """Several frames into one."""
+
+    def __init__(self, features: int, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.conv = nn.Conv2d(features * frames, features, 1, bias=False)
+
+
+class TGrow(nn.Module):
+    """One frame into several."""
+
+    def __init__(self, features: int, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.conv = nn.Conv2d(features, features * frames, 1, bias=False)
+
+
+class Clamp(nn.Module):
+    """Softly within [-3, 3]."""
+
+    def forward(self, frame: Images) -> Images:
+        """`3 tanh(x / 3)`."""
+        return torch.tanh(frame / 3) * 3
+
+
+class TinyCodec(nn.Module):
+    """Encoder and decoder; latents are normalised ones, as networks make them.
+
+    Args:
+        channels: of the latents.
+        widths: features of the decoder's levels; the encoder has the last one's throughout.
+    """
+
+    def __init__(self, channels: int = 16, widths: tuple[int, int, int, int] = (256, 128, 64, 64)) -> None:
+        super().__init__()
+        width = widths[-1]
+        down: list[nn.Module] = [_conv(3, width), nn.ReLU()]
+        for frames in (2, 2, 1):
+            down += [TPool(width, frames), _conv(width, width, stride=2, bias=False), *_memory(width)]
+        self.encoder = nn.Sequential(*down, _conv(width, channels))
+        up: list[nn.Module] = [Clamp(), _conv(channels, widths[0]), nn.ReLU()]
+        for frames, wide, narrow in zip((1, 2, 2), widths, widths[1:], strict=False):
+            up += [*_memory(wide), nn.Upsample(scale_factor=2), TGrow(wide, frames), _conv(wide, narrow, bias=False)]
+        self.decoder = nn.Sequential(*up, nn.ReLU(), _conv(width, 3))
+
+    def encode(self, video: Video) -> Latents:
+        """Latents of a video; it is filled up to a multiple of 4 frames with its last.
+
+        Raises:
+            ValueError: rows or columns are no multiples of 8.
+        """
+        if any(size % SCALE for size in video.shape[-2:]):
+            height, width = video.shape[-2:]
+            raise ValueError(f"codec: the video is {height} x {width}; rows and columns must be multiples of {SCALE}")
+        missing = -video.shape[1] % STRIDE
+        filled = torch.cat([video, video[:, -1:].expand(-1, missing, -1, -1, -1)], 1)
+        frames, past = [], None
+        for frame in self._inside((filled + 1) / 2).unbind(1):
+            made, past = self._step(self.encoder, frame, past)
+            frames += made
+        return torch.stack(frames, 1).float()
+
+    def decode(self, latents: Latents) -> Video:
+        """The video of a whole clip: one frame for the first latent frame, four for each other."""
+        return self.decode_next(latents)[0]
+
+    def decode_next(self, latents: Latents, past: TinyPast | None = None) -> tuple[Video, TinyPast]:
+        """The video of the next latent frames; chunks of any sizes give what the whole clip would."""
+        surplus = TRIMMED if past is None else 0
+        frames: list[Tensor] = []
+        for frame in self._inside(latents).unbind(1):
+            made, past = self._step(self.decoder, frame, past)
+            frames += made
+        assert past is not None
+        return torch.stack(frames[surplus:], 1).float().clamp(0, 1) * 2 - 1, past
+
+    def video_frames(self, frames: int) -> int:
+        """1 + 4 (frames - 1)."""
+        return STRIDE * frames - TRIMMED
+
+    def _inside(self, clip: Tensor) -> Tensor:
+        weight = next(self.parameters())
+        return clip.to(weight.device, weight.dtype)
+
+    def _step(self, layers: nn.Sequential, frame: Images, past: TinyPast | None) -> tuple[list[Tensor], TinyPast]:
+        """Send one frame through; what comes out, if anything yet, and what is remembered."""
+        remembered = list(past.frames) if past else []
+        known, fresh, frames = iter(remembered), [], [frame]
+        for layer in layers:
+            if isinstance(layer, MemBlock):
+                frames, last = _remembering(layer, frames, next(known, None))
+                fresh.append(last)
+            elif isinstance(layer, TPool):
+                frames, waiting = _pooled(layer, frames, next(known, None))
+                fresh.append(waiting)
+            else:
+                frames = [part for frame in frames for part in _framewise(layer, frame)]
+        return frames, TinyPast(tuple(fresh))
+
+
+def _remembering(block: MemBlock, frames: list[Tensor], before: Tensor | None) -> tuple[list[Tensor], Tensor]:
+    outputs = []
+    for frame in frames:
+        outputs.append(block(frame, torch.zeros_like(frame) if before is None or not before.numel() else before))
+        before = frame
+    return outputs, torch.empty(0) if before is None else before
+
+
+def _pooled(pool: TPool, frames: list[Tensor], waiting: Tensor | None) -> tuple[list[Tensor], Tensor]:
+    """Whole groups pooled, and the frames of one that is not whole, side by side in channels."""
+    if waiting is not None and waiting.numel():
+        width = pool.conv.out_channels
+        frames = [*waiting.split(width, 1), *frames]
+    whole = len(frames) // pool.frames * pool.frames
+    groups = [torch.cat(frames[at : at + pool.frames], 1) for at in range(0, whole, pool.frames)]
+    rest = frames[whole:]
+    return [pool.conv(group) for group in groups], torch.cat(rest, 1) if rest else torch.empty(0)
+
+
+def _framewise(layer: nn.Module, frame: Images) -> tuple[Tensor, ...]:
+    if isinstance(layer, TGrow):
+        grown: Tensor = layer.conv(frame)
+        return grown.chunk(layer.frames, 1)
+    return (layer(frame),)
+
+
+def _conv(features_in: int, features_out: int, *, stride: int = 1, bias: bool = True) -> nn.Conv2d:
+    return nn.Conv2d(features_in, features_out, 3, stride=stride, padding=1, bias=bias)
+
+
+def _memory(features: int) -> list[nn.Module]:
+    return [MemBlock(features) for _ in range(3)]
+
+
+def load_tiny_codec(path: str | Path, *, dtype: Literal["float32", "bfloat16", "float16"] = "float32") -> TinyCodec:
+    """The codec in `taew2_1.pth` or `taew2_1.safetensors`.
+
+    Raises:
+        ValueError: there is no such file, or it is not this autoencoder.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"codec: {path} is not there; allowed: taew2_1.pth or taew2_1.safetensors")
+    given = read_tensors(path)
+    convolutions = [f"decoder.{place}.weight" for place in (1, 8, 14, 20)]
+    if not all(name in given for name in convolutions):
+        raise ValueError(f"codec: {path} is not the tiny autoencoder of Wan latents; its first is {next(iter(given))}")
+    first, *rest = (given[name] for name in convolutions)
+    with torch.device("meta"):
+        codec = TinyCodec(first.shape[1], (len(first), len(rest[0]), len(rest[1]), len(rest[2])))
+    require_fit(codec.state_dict(), given, f"codec: {path}", "TinyCodec")
+    codec.load_state_dict(given, assign=True)
+    return codec.to(getattr(torch, dtype)).requires_grad_(requires_grad=False).eval()

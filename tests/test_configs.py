@@ -15,7 +15,7 @@ from reward_forcing.toy.captions import VOCABULARY
 
 NEEDED = {"data=clips": "data.content.source.path=x", "data=videos": "data.content.source.path=x"}
 NEEDED |= {"data=pairs": "data.content.source.path=x", "data=prompts": "data.content.prompts.path=x"}
-NEEDED |= {"codec=tiny_wan": "checkpoints=wan"}
+NEEDED |= dict.fromkeys(("codec=tiny_wan", "text=umt5", "text=umt5_cached"), "checkpoints=wan")
 CHOICES = [(group, option) for group in groups() for option in options(group)]
 
 

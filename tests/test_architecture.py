@@ -20,7 +20,7 @@ FLOORS = (
     {"modules"},
     {"callbacks"},
     {"composition", "run_folder", "exports"},
-    {"train", "training_help", "generate", "streaming", "trajectories", "video_folder"},
+    {"train", "training_help", "generate", "streaming", "trajectories", "video_folder", "convert"},
     {"evaluation"},
     {"cli", "arguments", "demo"},
 )

@@ -63,11 +63,11 @@ def test_help_imports_nothing_slow() -> None:
     [
         (
             ["trian"],
-            "no command 'trian'; allowed: demo, train, generate, evaluate, report, data. Did you mean 'train'?",
+            "no command 'trian'; allowed: demo, train, generate, evaluate, report, data, convert. Did you mean",
         ),
         (["xyz"], "there is no command 'xyz'"),
         (["train", "sink=emma"], "Did you mean ema?"),
-        (["generate", "nowhere.safetensors", "--prompts", "x"], "nowhere.safetensors is not a file"),
+        (["generate", "nowhere.safetensors", "--prompts", "x"], "nowhere.safetensors is not there"),
         (["evaluate", "nowhere.jsonl"], "nowhere.jsonl: there is no such manifest"),
         (["report", "nowhere"], "there is no such file"),
         (["data", "inspect", "nowhere"], "nowhere"),
@@ -87,7 +87,7 @@ def test_refusals_are_one_message(
 
 def test_developers_may_ask_for_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    with pytest.raises(ValueError, match="is not a file"):
+    with pytest.raises(ValueError, match="is not there"):
         cli.main(["generate", "nowhere.safetensors", "--prompts", "x"])
 
 

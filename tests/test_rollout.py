@@ -13,7 +13,7 @@ from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.rollout import Rollout, always, generate, level_of
+from reward_forcing.rollout import OnSwitch, Rollout, always, generate, level_of
 from reward_forcing.seeding import VideoNoise
 from tests import tiny
 
@@ -149,6 +149,43 @@ def test_a_prompt_switch_changes_what_follows_only() -> None:
     )
     assert torch.equal(before[:, :6], after[:, :6])
     assert not torch.allclose(before[:, 6:], after[:, 6:])
+
+
+def switched(student: Any, how: Rollout, on_switch: OnSwitch, *, at: int = 2, chunks: int = 4) -> Tensor:
+    old, new = tiny.prompts(seed=1), tiny.prompts(seed=2)
+    prompt = {True: new, False: old}
+    noise = noise_of(0)
+    return generate(
+        how.stream(student, noise, lambda chunk: prompt[chunk >= at], chunks=range(chunks), on_switch=on_switch)
+    )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("sink", "window"), [(NoSink(), None), (StaticSink(frames=2), 8), (EMA, 8)])
+def test_remembering_again_is_as_if_the_clip_came_from_outside(sink: SinkStrategy, window: int | None) -> None:
+    """As long as nothing has left the window."""
+    student, how, new = tiny.network(), rollout(sink, window), tiny.prompts(seed=2)
+    video = switched(student, how, "recache")
+    continued = generate(how.stream(student, noise_of(0), always(new), chunks=range(2, 4), start=video[:, :4]))
+    assert_close(video[:, 4:], continued)
+    assert not torch.allclose(video[:, 4:], switched(student, how, "cross_only")[:, 4:])
+
+
+@torch.no_grad()
+def test_a_reset_forgets_everything() -> None:
+    student, how, new = tiny.network(), rollout(), tiny.prompts(seed=2)
+    fresh = generate(how.stream(student, noise_of(0), always(new), chunks=range(2, 4)))
+    assert torch.equal(switched(student, how, "reset")[:, 4:], fresh)
+
+
+@torch.no_grad()
+def test_an_averaged_sink_stays_when_recent_frames_are_remembered_again() -> None:
+    student = Watched(tiny.network())
+    how = rollout(EMA, 6, levels=(1.0,))
+    switched(student, how, "recache", at=5, chunks=6)
+    again = student.passes[-2:]
+    assert [(level, past) for level, past, _ in again] == [(0.0, 2), (1.0, 4)], "one chunk again, then the next"
+    assert len(student.passes) == 6 + 5 + 1
 
 
 @torch.no_grad()

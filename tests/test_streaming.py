@@ -16,7 +16,7 @@ from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.networks.weights import save
-from reward_forcing.streaming import MemoryWish, Script, file_digest, load_streamer
+from reward_forcing.streaming import Equipment, MemoryWish, Script, load_streamer
 from tests import small_runs
 
 PROMPTS = ["red circle fast pan-slow", "blue cross slow plain"]
@@ -121,8 +121,8 @@ def test_the_codec_is_found(student: Path, tmp_path: Path) -> None:
     beside = student.parent / "codec.safetensors"
     moved = beside.rename(tmp_path / "elsewhere.safetensors")
     with pytest.raises(ValueError, match="codec: .*elsewhere.safetensors.*|codec: there is none at"):
-        load_streamer(student, codec=tmp_path / "wrong.safetensors")
-    assert load_streamer(student, codec=moved).codec is not None
+        load_streamer(student, equipment=Equipment(codec=tmp_path / "wrong.safetensors"))
+    assert load_streamer(student, equipment=Equipment(codec=moved)).codec is not None
 
 
 def test_streams_have_any_length_and_the_same_beginning(student: Path) -> None:
@@ -162,10 +162,3 @@ def test_a_teacher_starts_from_the_students_noise(student: Path) -> None:
     assert torch.equal(start, torch.cat([noise(chunk, 0) for chunk in range(7)], 1))
     clip = streamer.sample(PROMPTS, [0, 1], steps=2, guidance_scale=2.0, shift=3.0)
     assert clip.shape == (2, 21, 3, 32, 32)
-
-
-def test_digests_tell_files_apart(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("a")
-    (tmp_path / "b").write_text("b")
-    assert file_digest(tmp_path / "a") != file_digest(tmp_path / "b")
-    assert len(file_digest(tmp_path / "a")) == 16

@@ -14,10 +14,12 @@ from reward_forcing.video_folder import (
     Glimpses,
     Look,
     VideoBatch,
+    VideoFolder,
+    settings_digest,
     video_name,
     write_manifest,
 )
-from reward_forcing.videos import read_clip
+from reward_forcing.videos import ClipWriter, read_clip
 
 VIDEOS = [("red circle", 0), ("blue cross", 1)]
 
@@ -46,7 +48,7 @@ def test_videos_grow_together_and_come_back_exactly(tmp_path: Path) -> None:
         assert Path(f"{stem}.png").is_file()
 
 
-def test_what_was_written_before_an_error_is_kept(tmp_path: Path) -> None:
+def test_what_is_not_whole_has_another_name(tmp_path: Path) -> None:
     batch = VideoBatch(tmp_path, "ema", VIDEOS, Look())
 
     def interrupted() -> None:
@@ -56,7 +58,8 @@ def test_what_was_written_before_an_error_is_kept(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert len(read_clip(tmp_path / batch.lines({})[0]["video"]).frames) == 5
+    assert not (tmp_path / batch.lines({})[0]["video"]).exists()
+    assert [len(read_clip(path).frames) for path in (tmp_path / "videos").glob(".*.partial.mkv")] == [5, 5]
 
 
 @given(st.integers(1, 400), st.integers(1, 7))
@@ -110,7 +113,38 @@ def test_a_manifest_replaces_what_is_made_again_and_keeps_the_rest(tmp_path: Pat
     ]
 
 
+def test_large_videos_are_mp4_with_small_previews(tmp_path: Path) -> None:
+    with VideoBatch(tmp_path, "ema", VIDEOS[:1], Look(16)) as batch:
+        batch.write(torch.full((1, 5, 3, 480, 832), 128, dtype=torch.uint8))
+    line = batch.lines({})[0]
+    assert line["video"].endswith(".mp4")
+    clip = read_clip(tmp_path / line["video"])
+    assert clip.frames.shape == (5, 3, 480, 832)
+    assert clip.fps == 16
+    assert (clip.frames.float() - 128).abs().mean() < 2
+    with Image.open((tmp_path / line["video"]).with_suffix(".gif")) as gif:
+        assert gif.size == (208, 120)
+    with pytest.raises(ValueError, match=r"a clip ends in '\.avi'; allowed: \.mkv, \.mp4"):
+        ClipWriter(tmp_path / "a.avi", 8)
+
+
+def test_what_is_finished_is_known_by_its_settings(tmp_path: Path) -> None:
+    with VideoBatch(tmp_path, "ema", VIDEOS, Look()) as batch:
+        batch.write(frames(3))
+    settings = settings_digest({"decay": 0.9})
+    folder = VideoFolder(tmp_path, "ema")
+    assert folder.finished(settings) == set()
+    folder.add(batch.lines({"settings": settings}))
+    assert folder.finished(settings) == set(VIDEOS)
+    assert folder.finished(settings_digest({"decay": 0.8})) == set()
+    assert VideoFolder(tmp_path, "none").finished(settings) == set()
+    note = json.loads((tmp_path / batch.lines({})[0]["video"]).with_suffix(".json").read_text())
+    assert note["metadata"]["settings"] == settings
+    (tmp_path / batch.lines({})[0]["video"]).unlink()
+    assert folder.finished(settings) == set(VIDEOS[1:])
+
+
 @pytest.mark.parametrize("name", ["fps", "scale"])
 def test_looks_are_positive(name: str) -> None:
-    with pytest.raises(ValueError, match=f"generate: {name} is 0"):
-        Look(**{name: 0})
+    with pytest.raises(ValueError, match=f"generate: {name} is -1"):
+        Look(**{name: -1})

@@ -9,7 +9,8 @@ COMMANDS = {
     "generate": "stream videos from an exported student, as long as you like",
     "evaluate": "score videos listed in a manifest",
     "report": "write one HTML page about scored videos",
-    "data": "make, encode and inspect shards",
+    "data": "make, encode and inspect shards; encode prompts",
+    "convert": "weights from one layout to another",
 }
 
 
@@ -21,7 +22,14 @@ def parser() -> argparse.ArgumentParser:
         epilog="`reward-forcing COMMAND --help` says more about each, with examples.",
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    makers = {"demo": _demo, "generate": _generate, "evaluate": _evaluate, "report": _report, "data": _data}
+    makers = {
+        "demo": _demo,
+        "generate": _generate,
+        "evaluate": _evaluate,
+        "report": _report,
+        "data": _data,
+        "convert": _convert,
+    }
     for name, told in COMMANDS.items():
         command = commands.add_parser(
             name,
@@ -50,9 +58,10 @@ def _generate(command: argparse.ArgumentParser) -> None:
   reward-forcing generate student.safetensors --prompts "red circle fast pan-slow" --sink none static ema
   reward-forcing generate student.safetensors --prompts "red circle any plain" --switch 60:"blue cross slow plain"
   reward-forcing generate student.safetensors --prompts "red circle any pan-any" --frames inf    (until Ctrl-C)
-  reward-forcing generate teacher.safetensors --teacher --prompts "red circle fast pan-slow" """
+  reward-forcing generate teacher.safetensors --teacher --prompts "red circle fast pan-slow"
+  reward-forcing generate rewardforcing.pt --prompts prompts.txt --seconds 60 --set checkpoints.folder=/data/wan"""
     add = command.add_argument
-    add("export", type=Path, help="a student (or teacher) that `reward-forcing train` exported")
+    add("export", help="what `reward-forcing train` exported; or weights of Wan2.1: a folder, .pt file or hub id")
     add("--prompts", nargs="+", required=True, metavar="TEXT|FILE", help="prompts, or text files with one a line")
     add(
         "--out",
@@ -61,6 +70,7 @@ def _generate(command: argparse.ArgumentParser) -> None:
         help="gets videos/ and manifest.jsonl (default: %(default)s)",
     )
     add("--frames", type=_frames, default=120, help="length in video frames, or inf (default: %(default)s)")
+    add("--seconds", type=float, help="length in seconds, instead of --frames")
     add("--seeds", type=int, nargs="+", default=[0], help="each prompt is generated once with each (default: 0)")
     add(
         "--sink",
@@ -75,20 +85,50 @@ def _generate(command: argparse.ArgumentParser) -> None:
         type=_switch,
         action="append",
         default=[],
-        metavar="FRAME:PROMPT",
+        metavar="FRAME:PROMPT|SECONDSs:PROMPT",
         help="another prompt from there on",
+    )
+    add(
+        "--on-switch",
+        default="cross_only",
+        choices=["cross_only", "recache", "reset"],
+        help="the memory then: stays, is made again under the new prompt, is lost (default: %(default)s)",
     )
     add("--cell", default="", help="what the videos are compared as (default: the sink)")
     add("--start", type=Path, metavar="CLIP|IMAGE", help="continue this")
     add("--batch", type=int, default=8, help="videos at a time (default: %(default)s)")
-    add("--fps", type=float, default=8, help="video frames a second when played (default: %(default)s)")
-    add("--scale", type=int, default=4, help="enlargement of GIFs and filmstrips (default: %(default)s)")
+    add("--fps", type=float, default=0, help="video frames a second when played (default: as the network notes)")
+    add("--scale", type=int, default=4, help="enlargement of small videos' previews (default: %(default)s)")
+    add("--format", choices=["mkv", "mp4"], help="lossless or small (default: mkv up to 128 rows, mp4 above)")
     add("--codec", type=Path, help="file of the codec (default: the one the export belongs to)")
+    add("--dtype", choices=["float32", "bfloat16"], help="of the network (default: bfloat16 for large ones on a GPU)")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="any key of configs/stream.yaml: codec=tiny_wan, checkpoints.folder=DIR, geometry.height=44, ...",
+    )
     add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where to compute (default: %(default)s)")
     add("--teacher", action="store_true", help="sample whole clips of a teacher instead of streaming")
     add("--steps", type=int, default=20, help="of the teacher (default: %(default)s)")
     add("--guidance-scale", type=float, default=1.5, help="of the teacher; 1: none (default: %(default)s)")
     add("--shift", type=float, default=3.0, help="of the teacher's noise levels (default: %(default)s)")
+
+
+def _convert(command: argparse.ArgumentParser) -> None:
+    command.epilog = """examples:
+  reward-forcing convert rewardforcing.pt student.safetensors
+  reward-forcing convert Wan-AI/Wan2.1-T2V-1.3B-Diffusers:transformer wan --layout official
+  reward-forcing convert runs/mine/student.safetensors student-diffusers --layout diffusers --dtype bfloat16"""
+    add = command.add_argument
+    add("source", help="an export, a Wan folder, a diffusers folder, a .pt container, a .ckpt of a run, or a hub id")
+    add("target", type=Path, help="file (ours) or folder (official, diffusers) to write")
+    add("--layout", default="ours", choices=["ours", "official", "diffusers"], help="(default: %(default)s)")
+    add("--which", metavar="KEY", help="of a container or run: generator_ema, generator, student, fake_score, ...")
+    add("--dtype", default="bfloat16", choices=["float32", "bfloat16", "float16"], help="(default: %(default)s)")
+    add("--heads", type=int, help="attention heads, where a head is not 128 wide and no config tells")
 
 
 def _evaluate(command: argparse.ArgumentParser) -> None:
@@ -140,7 +180,20 @@ def _data(command: argparse.ArgumentParser) -> None:
     inspect.add_argument("--picture", type=Path, help="PNG to write, one clip a row")
     inspect.add_argument("--clips", type=int, default=8, help="rows of the picture (default: %(default)s)")
     inspect.add_argument("--verify", action="store_true", help="compare every shard with its checksum")
+    _data_embed(actions.add_parser("embed", help="encode prompts into the cache; an interrupted run continues"))
     _data_pairs(actions.add_parser("pairs", help="sample a teacher's trajectories into shards, for ODE regression"))
+
+
+def _data_embed(embed: argparse.ArgumentParser) -> None:
+    embed.add_argument("prompts", nargs="+", metavar="TEXT|FILE", help="prompts, or files with one a line")
+    embed.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="checkpoints.folder=DIR, checkpoints.embeddings=DIR, text.encoder.device=cuda, text.encoder.batch=32, ...",
+    )
 
 
 def _data_pairs(pairs: argparse.ArgumentParser) -> None:
@@ -163,8 +216,14 @@ def _frames(text: str) -> int | None:
     return None if text == "inf" else int(text)
 
 
-def _switch(text: str) -> tuple[int, str]:
-    frame, colon, prompt = text.partition(":")
-    if not colon or not frame.isdigit() or not prompt.strip():
-        raise argparse.ArgumentTypeError(f'{text!r}; write FRAME:PROMPT, for instance 60:"blue cross slow pan-fast"')
-    return int(frame), prompt.strip()
+def _switch(text: str) -> tuple[int | float, str]:
+    """`60:PROMPT`: from latent frame 60 on; `5s:PROMPT`: from second 5 on."""
+    place, colon, prompt = text.partition(":")
+    seconds = place.removesuffix("s")
+    try:
+        at = float(seconds) if place.endswith("s") else int(place)
+    except ValueError:
+        at = -1
+    if not colon or not prompt.strip() or at < 0:
+        raise argparse.ArgumentTypeError(f"{text!r}; write FRAME:PROMPT or SECONDSs:PROMPT, for instance 5s:a red fox")
+    return at, prompt.strip()

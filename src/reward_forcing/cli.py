@@ -79,6 +79,11 @@ def _run_data(given: argparse.Namespace) -> None:
         words = read_prompts(given.prompts)
         print(write_pairs(given.teacher, given.folder, words, plan, seed=given.seed, batch=given.batch))
         return
+    if given.action == "embed":
+        from reward_forcing.convert import embed
+
+        print(embed(read_prompts(given.prompts), given.overrides))
+        return
     from reward_forcing.data import commands
 
     if given.action == "make":
@@ -95,17 +100,20 @@ def _run_generate(given: argparse.Namespace) -> None:
     import torch
 
     from reward_forcing.generate import Request, Teaching, generate
+    from reward_forcing.streaming import Equipment
     from reward_forcing.video_folder import Look
 
     request = Request(
         prompts=read_prompts(given.prompts),
         seeds=given.seeds,
         frames=given.frames,
+        seconds=given.seconds,
         batch=given.batch,
         switches=dict(given.switch),
         start=given.start,
+        on_switch=given.on_switch,
         cell=given.cell,
-        look=Look(given.fps, given.scale),
+        look=Look(given.fps, given.scale, given.format),
     )
     device = ("cuda" if torch.cuda.is_available() else "cpu") if given.device == "auto" else given.device
     paces = generate(
@@ -114,12 +122,21 @@ def _run_generate(given: argparse.Namespace) -> None:
         request,
         wishes=[_wish(sink, given) for sink in given.sink],
         teaching=Teaching(given.steps, given.guidance_scale, given.shift) if given.teacher else None,
-        codec=given.codec,
-        device=device,
+        equipment=Equipment(codec=given.codec, dtype=given.dtype, device=device, overrides=given.overrides),
     )
     for cell, pace in paces.items():
-        print(f"{cell}: first frames after {pace.first:.2f} s, {pace.fps:.1f} frames/s over {pace.frames} frames")
+        skipped = f"; {pace.skipped} videos were there already" if pace.skipped else ""
+        print(
+            f"{cell}: first frames after {pace.first:.2f} s, {pace.fps:.1f} frames/s over {pace.frames} frames{skipped}"
+        )
     print(f"videos and manifest: {given.out}")
+
+
+def _run_convert(given: argparse.Namespace) -> None:
+    from reward_forcing.convert import convert
+
+    sizes = {"heads": given.heads} if given.heads else {}
+    print(convert(given.source, given.target, layout=given.layout, dtype=given.dtype, which=given.which, sizes=sizes))
 
 
 def _wish(sink: str | None, given: argparse.Namespace) -> Any:
@@ -146,4 +163,5 @@ RUN: dict[str, Callable[[argparse.Namespace], Any]] = {
     "evaluate": _run_evaluate,
     "report": _run_report,
     "data": _run_data,
+    "convert": _run_convert,
 }

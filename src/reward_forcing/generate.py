@@ -1,17 +1,21 @@
 """Streaming an exported student into files: lossless clips, GIFs, filmstrips and a manifest."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
+from reward_forcing.codecs.protocols import LatentCodec
+from reward_forcing.rollout import OnSwitch
 from reward_forcing.shapes import Latents, Video
-from reward_forcing.streaming import MemoryWish, Streamer, load_streamer
-from reward_forcing.video_folder import Look, VideoBatch, write_manifest
+from reward_forcing.streaming import Equipment, MemoryWish, Streamer, load_streamer
+from reward_forcing.video_folder import Look, VideoBatch, VideoFolder, settings_digest
 from reward_forcing.videos import Frames, read_clip, to_float, to_uint8
 
 PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -25,9 +29,11 @@ class Request:
         prompts: what to show.
         seeds: every prompt is generated once with each.
         frames: length of the videos in video frames; None: until interrupted.
+        seconds: length in seconds, instead of `frames`.
         batch: videos at a time.
-        switches: new prompts for all videos, by frame.
+        switches: new prompts for all videos, by latent frame (int) or by second (float).
         start: a picture or clip to continue.
+        on_switch: what becomes of the memory at a switch.
         look: how the videos are played and shown.
         cell: what the videos are compared as, before the way to remember if there are several; by default the way.
 
@@ -38,9 +44,11 @@ class Request:
     prompts: Sequence[str]
     seeds: Sequence[int] = (0,)
     frames: int | None = 120
+    seconds: float | None = None
     batch: int = 8
-    switches: Mapping[int, str] = field(default_factory=dict)
+    switches: Mapping[int | float, str] = field(default_factory=dict)
     start: Path | None = None
+    on_switch: OnSwitch = "cross_only"
     look: Look = field(default_factory=Look)
     cell: str = ""
 
@@ -48,18 +56,18 @@ class Request:
         for name in ("prompts", "seeds"):
             if not getattr(self, name):
                 raise ValueError(f"generate: {name} is empty; give at least one")
-        for name in ("frames", "batch"):
+        for name in ("frames", "seconds", "batch"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"generate: {name} is {value}; it must be above 0")
-        for frame in self.switches:
-            if frame < 1:
-                raise ValueError(f"generate: a switch is at frame {frame}; it must be at least 1")
+        for place in self.switches:
+            if place <= 0:
+                raise ValueError(f"generate: a switch is at {place}; it must be above 0")
 
-    def batches(self) -> Iterator[list[tuple[str, int]]]:
-        """The videos, each a prompt and a seed, in batches; without end there is one batch."""
-        videos = [(prompt, seed) for prompt in self.prompts for seed in self.seeds]
-        size = self.batch if self.frames else len(videos)
+    def batches(self, done: Container[tuple[str, int]] = ()) -> Iterator[list[tuple[str, int]]]:
+        """The videos that are not done yet, each a prompt and a seed, in batches; without end there is one batch."""
+        videos = [(prompt, seed) for prompt in self.prompts for seed in self.seeds if (prompt, seed) not in done]
+        size = self.batch if self.frames else max(1, len(videos))
         for start in range(0, len(videos), size):
             yield videos[start : start + size]
 
@@ -87,11 +95,13 @@ class Pace:
         first: seconds until the first were there.
         frames: of all videos so far.
         seconds: so far.
+        skipped: videos that were there already.
     """
 
     first: float = 0.0
     frames: int = 0
     seconds: float = 0.0
+    skipped: int = 0
 
     def timed(self, chunks: Iterable[Video]) -> Iterator[Video]:
         """The same chunks, timed; what is done with them is not."""
@@ -116,19 +126,17 @@ def generate(
     *,
     wishes: Sequence[MemoryWish] = (MemoryWish(),),
     teaching: Teaching | None = None,
-    codec: str | Path | None = None,
-    device: str = "cpu",
+    equipment: Equipment | None = None,
 ) -> dict[str, Pace]:
-    """Generate videos into a folder, the same noise under every wish.
+    """Generate videos into a folder, the same noise under every wish; those that are there already are skipped.
 
     Args:
-        export: a student (or, with `teaching`, a teacher) that training exported.
+        export: a student (or, with `teaching`, a teacher) that training exported, or released weights.
         out: gets `videos/` and `manifest.jsonl`; other cells, prompts and seeds in its manifest are kept.
         request: what to generate.
         wishes: ways to remember, one cell each.
         teaching: sample a teacher's clips instead.
-        codec: file of the codec; found by itself as a rule.
-        device: where to compute.
+        equipment: codec, precision, device and further settings.
 
     Returns:
         How fast each cell was.
@@ -136,7 +144,7 @@ def generate(
     Raises:
         ValueError: something does not fit; the message says what and what is allowed.
     """
-    streamers = [load_streamer(export, wish=wish, codec=codec, device=device) for wish in wishes]
+    streamers = [load_streamer(export, wish=wish, equipment=equipment) for wish in wishes]
     ways = ["teacher" if teaching else _way(*pair) for pair in zip(streamers, wishes, strict=True)]
     cells = [request.cell] if request.cell and len(ways) == 1 else [f"{request.cell} {way}".strip() for way in ways]
     if len(set(cells)) < len(cells):
@@ -156,27 +164,43 @@ def _way(streamer: Streamer, wish: MemoryWish) -> str:
 
 
 def _generate_cell(streamer: Streamer, cell: str, out: Path, request: Request, teaching: Teaching | None) -> Pace:
+    look = replace(request.look, fps=request.look.fps or streamer.fps)
+    if request.seconds is not None:
+        request = replace(request, frames=max(1, round(request.seconds * look.fps)))
     if teaching:
         request = replace(request, frames=min(request.frames or streamer.geometry.frames, streamer.geometry.frames))
-    total = request.frames and request.frames * len(request.prompts) * len(request.seeds)
-    pace, lines = Pace(), []
+    pace, folder = Pace(), VideoFolder(out, cell)
+    at = {_frame_at(place, look.fps, streamer.codec): prompt for place, prompt in request.switches.items()}
+    request = replace(request, switches=dict(sorted(at.items())))
     switches = {str(frame): prompt for frame, prompt in request.switches.items()}
-    made = {**vars(teaching)} if teaching else {**streamer.memory, "switches": switches}
+    made = vars(teaching) if teaching else {**streamer.memory, "switches": switches, "on_switch": request.on_switch}
     metadata = {**streamer.about, **made}
-    columns = ("{task.description}", BarColumn(), TextColumn("{task.fields[fps]:.0f} frames/s"), TimeRemainingColumn())
+    metadata["settings"] = settings_digest({**metadata, "start": str(request.start), "frames": request.frames})
+    done = folder.finished(metadata["settings"]) if request.frames else set()
+    pace.skipped = len(done & {(prompt, seed) for prompt in request.prompts for seed in request.seeds})
+    videos = len(request.prompts) * len(request.seeds) - pace.skipped
+    columns = ("{task.description}", BarColumn(), TextColumn("{task.fields[fps]:.1f} frames/s"), TimeRemainingColumn())
     with Progress(*columns) as progress:
-        task = progress.add_task(cell, total=total, fps=0.0)
-        for videos in request.batches():
-            chunks = pace.timed(_chunks(streamer, videos, request, teaching))
-            with VideoBatch(out, cell, videos, request.look) as batch:
+        task = progress.add_task(cell, total=request.frames and request.frames * videos, fps=0.0)
+        for some in request.batches(done):
+            chunks = pace.timed(_chunks(streamer, some, request, teaching))
+            with VideoBatch(out, cell, some, look) as batch:
                 _write(
                     batch, chunks, request.frames, lambda: progress.update(task, completed=pace.frames, fps=pace.fps)
                 )
-            lines += batch.lines(metadata)
-    for line in lines:
-        line["metadata"] |= {"seconds_to_first": round(pace.first, 4), "frames_per_second": round(pace.fps, 2)}
-    write_manifest(out / "manifest.jsonl", lines)
+            speed = {"seconds_to_first": round(pace.first, 4), "frames_per_second": round(pace.fps, 2)}
+            folder.add(batch.lines({**metadata, **speed}))
     return pace
+
+
+def _frame_at(place: int | float, fps: float, codec: LatentCodec) -> int:
+    """The latent frame that a place in a video lies in: a frame already, or seconds."""
+    if isinstance(place, int):
+        return place
+    frame = 0
+    while codec.video_frames(frame + 1) <= place * fps:
+        frame += 1
+    return max(1, frame)
 
 
 def _chunks(
@@ -189,23 +213,42 @@ def _chunks(
         )
         return
     start = None if request.start is None else encode_start(request.start, streamer, len(videos))
-    if start is not None:
-        yield streamer.codec.decode(start)
-    yield from streamer.stream(prompts, seeds, switches=request.switches, start=start)
+    switches = {int(frame): prompt for frame, prompt in request.switches.items()}
+    yield from streamer.stream(prompts, seeds, switches=switches, start=start, on_switch=request.on_switch)
 
 
 @torch.inference_mode()
 def encode_start(path: Path, streamer: Streamer, batch: int) -> Latents:
-    """Latents of a picture or clip, for each of `batch` videos, brought to the size that the codec makes.
+    """Latents of a picture or clip, for each of `batch` videos.
+
+    It is brought to the size that the codec makes; what does not fit that shape is cut off at both sides, with a
+    warning. Of a clip the most frames are taken that make whole latent frames.
 
     Raises:
         ValueError: the file cannot be read.
     """
     frames = to_float(_read_start(path)).to(streamer.device)
     blank = torch.zeros(1, 1, *streamer.geometry.frame_shape, device=streamer.device)
-    size = streamer.codec.decode(blank).shape[-2:]
-    sized = torch.nn.functional.interpolate(frames, size=size, mode="bilinear", antialias=True)
+    height, width = streamer.codec.decode(blank).shape[-2:]
+    whole = max(n for n in map(streamer.codec.video_frames, range(1, len(frames) + 1)) if n <= len(frames))
+    sized = cropped(frames[:whole], height, width, str(path))
     return streamer.codec.encode(sized[None]).expand(batch, -1, -1, -1, -1)
+
+
+def cropped(frames: Tensor, height: int, width: int, name: str) -> Tensor:
+    """Frames [frame, 3, ...] scaled to cover `height` x `width`, and cut to it in the middle."""
+    rows, columns = frames.shape[-2:]
+    scale = max(height / rows, width / columns)
+    covering = (max(height, round(rows * scale)), max(width, round(columns * scale)))
+    if covering[0] > 1.01 * height or covering[1] > 1.01 * width:
+        warnings.warn(
+            f"{name} is {rows} x {columns}; videos are {height} x {width}, so {covering[0] - height} of "
+            f"{covering[0]} rows and {covering[1] - width} of {covering[1]} columns are cut off",
+            stacklevel=2,
+        )
+    sized = torch.nn.functional.interpolate(frames, size=covering, mode="bilinear", antialias=True)
+    top, left = (covering[0] - height) // 2, (covering[1] - width) // 2
+    return sized[..., top : top + height, left : left + width]
 
 
 def _read_start(path: Path) -> Frames:

@@ -22,6 +22,11 @@ PromptAt: TypeAlias = Callable[[int], Prompts]
 """`prompt(chunk)`: the encoded prompts a chunk is generated under; switching is returning another."""
 
 
+OnSwitch: TypeAlias = Literal["cross_only", "recache", "reset"]
+"""What becomes of the memory when the prompt changes: it stays, so that only cross-attention changes (the paper's
+interactive mode); its recent frames are remembered again under the new prompt (LongLive); or it is lost."""
+
+
 def always(prompt: Prompts) -> PromptAt:
     """The same prompt for every chunk."""
     return lambda _: prompt
@@ -64,6 +69,7 @@ class Rollout:
         chunks: Iterable[int],
         exit_at: int | None = None,
         start: Latents | None = None,
+        on_switch: OnSwitch = "cross_only",
     ) -> Iterator[Latents]:
         """Generate chunk after chunk, for as many as `chunks` counts (`itertools.count()`: without end).
 
@@ -78,6 +84,7 @@ class Rollout:
             exit_at: the denoising step whose result is the chunk and carries gradients, earlier ones carry none; the
                 last by default.
             start: clean latents of an image or clip to continue; not yielded again.
+            on_switch: what becomes of the memory when the prompt changes.
 
         Yields:
             Clean latents of one chunk.
@@ -88,17 +95,41 @@ class Rollout:
         exit_at = len(self.levels) - 1 if exit_at is None else exit_at
         if not 0 <= exit_at < len(self.levels):
             raise ValueError(f"rollout.exit_at is {exit_at}; there are steps 0 to {len(self.levels) - 1}")
-        memory = None
+        memory: Memory | None = None
         waiting = [] if start is None else self._chunked(start)
+        recent: Latents | None = None
         words: Prompts | None = None
         for chunk in chunks:
             wanted = prompt(chunk)
             for finished in waiting:
                 memory = self._remember(student, memory, finished, wanted if words is None else words)
+                recent = self._latest(recent, finished) if on_switch == "recache" else None
+            if words is not None and on_switch != "cross_only" and not torch.equal(words, wanted):
+                memory = self._again(student, memory, recent, wanted)
             steps = [noise(chunk, step) for step in range(exit_at + 1)]
             clean, words = self._denoise(student, memory, steps, wanted), wanted
             yield clean
             waiting = [clean]
+
+    def _latest(self, recent: Tensor | None, finished: Tensor) -> Tensor:
+        """As many of the last frames as a window has."""
+        frames = finished if recent is None else torch.cat([recent, finished], 1)
+        return frames if self.memory.window_frames is None else frames[:, -self.memory.window_frames :]
+
+    def _again(
+        self, student: CausalVelocityModel, memory: Memory | None, recent: Latents | None, prompt: Prompts
+    ) -> Memory | None:
+        """The memory after its frames were remembered again under another prompt; a sink that is averaged stays."""
+        if memory is None or recent is None:
+            return None
+        if recent.shape[1] >= memory.seen:
+            memory = None
+        else:
+            recent = recent[:, recent.shape[1] - memory.recent.frames :]
+            memory = Memory(memory.sink, memory.recent.between(0, 0), memory.seen - memory.recent.frames)
+        for chunk in self._chunked(recent):
+            memory = self._remember(student, memory, chunk, prompt)
+        return memory
 
     def _denoise(
         self, student: CausalVelocityModel, memory: Memory | None, noises: list[Latents], prompt: Prompts

@@ -1,13 +1,12 @@
 """From an exported student to an endless stream of pixels."""
 
-import hashlib
 import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import torch
 
@@ -15,9 +14,10 @@ from reward_forcing import seeding
 from reward_forcing.codecs.protocols import LatentCodec, TextEncoder
 from reward_forcing.composition import configuration, places
 from reward_forcing.composition.configuration import ConfigurationError
+from reward_forcing.networks.sources import Inspection, inspect
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.networks.weights import load, read_notes
-from reward_forcing.rollout import Rollout
+from reward_forcing.networks.weights import load
+from reward_forcing.rollout import OnSwitch, Rollout
 from reward_forcing.sampling import trajectory
 from reward_forcing.shapes import Geometry, Latents, Video
 
@@ -48,6 +48,7 @@ class Streamer:
         rollout: how a student generates.
         geometry: sizes of a chunk.
         name: of how it remembers.
+        fps: video frames a second when played.
         about: where the network comes from.
     """
 
@@ -57,6 +58,7 @@ class Streamer:
     rollout: Rollout
     geometry: Geometry
     name: str
+    fps: float = 8.0
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -92,6 +94,7 @@ class Streamer:
         chunks: int | None = None,
         switches: Mapping[int, str] | None = None,
         start: Latents | None = None,
+        on_switch: OnSwitch = "cross_only",
     ) -> Iterator[Video]:
         """Pixels in [-1, 1], chunk after chunk, of one video a prompt and seed.
 
@@ -100,12 +103,18 @@ class Streamer:
             seeds: one a prompt.
             chunks: how many; None: without end.
             switches: new prompts for all videos, by the frame from whose chunk on they hold.
-            start: latents to continue.
+            start: latents to continue; the video begins with them.
+            on_switch: what becomes of the memory at a switch.
         """
         counted: Iterable[int] = itertools.count() if chunks is None else range(chunks)
         prompt_at = Script(dict(switches or {}), self.geometry.chunk_frames, self.text, tuple(prompts), self.device)
         noise, past = self.noise(prompts, seeds), None
-        for clean in self.rollout.stream(self.network, noise, prompt_at, chunks=counted, start=start):
+        if start is not None:
+            video, past = self.codec.decode_next(start)
+            yield video
+        for clean in self.rollout.stream(
+            self.network, noise, prompt_at, chunks=counted, start=start, on_switch=on_switch
+        ):
             video, past = self.codec.decode_next(clean, past)
             yield video
 
@@ -154,63 +163,111 @@ class Script:
         return self.text(self.prompts_at(chunk)).to(self.device)
 
 
-def load_streamer(
-    path: str | Path, *, wish: MemoryWish | None = None, codec: str | Path | None = None, device: str = "cpu"
-) -> Streamer:
-    """Build what an export notes about its streaming.
+WAN_NOTES: Final = {
+    "choices": {
+        "geometry": "wan_480p",
+        "codec": "wan",
+        "text": "umt5_cached",
+        "checkpoints": "wan",
+        "sink": "ema",
+        "memory": "default",
+        "rollout": "official",
+    },
+    "values": {"sink": {"decay": 0.999}, "play": {"fps": 16}},
+}
+"""How a network that notes nothing is streamed: as the released students of Wan2.1-T2V."""
+
+LARGE: Final = 100_000_000
+"""Parameters from which on a network computes in bf16 on a GPU, if nothing else is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equipment:
+    """What a network streams with, where it is not what it notes.
 
     Args:
-        path: an export of `reward-forcing train`.
-        wish: what should differ from the notes.
-        codec: file of the codec; by default the one beside the export, or else the one it was trained with.
+        codec: file of the codec.
+        dtype: precision of the network; None: bf16 for large networks on a GPU, else fp32.
         device: where to compute.
+        overrides: of the config `stream`, such as `codec=tiny_wan` or `checkpoints.folder=/data/wan`.
+    """
+
+    codec: str | Path | None = None
+    dtype: Literal["float32", "bfloat16"] | None = None
+    device: str = "cpu"
+    overrides: Sequence[str] = ()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What of it may change the videos, as plain values."""
+        return {"codec": self.codec and str(self.codec), "dtype": self.dtype, "overrides": list(self.overrides)}
+
+
+def load_streamer(path: str | Path, *, wish: MemoryWish | None = None, equipment: Equipment | None = None) -> Streamer:
+    """Build what an export notes about its streaming, or a released student of Wan2.1 from any file of weights.
+
+    Args:
+        path: an export of `reward-forcing train`, or whatever `networks.weights.load` reads.
+        wish: how it is to remember, where that differs from the notes.
+        equipment: codec, precision, device and further settings.
 
     Raises:
-        ValueError: the file is no such export, notes something that is not installed, or a wish cannot be fulfilled.
+        ValueError: there are no such weights, they note something that is not installed, a file is missing, or a wish
+            cannot be fulfilled.
     """
-    notes = read_notes(path)
-    if "stream" not in notes:
+    equipment, found = equipment or Equipment(), inspect(path)
+    noted = json.loads(found.notes["stream"]) if "stream" in found.notes else WAN_NOTES
+    config = _config_of(noted, wish or MemoryWish(), str(path), equipment.overrides)
+    if found.layout == "ours" and "stream" not in found.notes:
         raise ValueError(f"{path}: nothing is noted about streaming; allowed: exports of `reward-forcing train`")
-    noted = json.loads(notes["stream"])
-    config = _config_of(noted, wish or MemoryWish(), str(path))
-    config.codec.path = str(_codec_file(Path(path), codec, str(config.codec.path)))
-    network = load(path).requires_grad_(requires_grad=False).eval().to(device)
-    decoder: Any = configuration.build(config, "codec")
+    if "codec" in noted["values"]:
+        config.codec.path = str(_codec_file(Path(path), equipment.codec, str(config.codec.path)))
+    elif equipment.codec:
+        config.codec.path = str(equipment.codec)
+    codec, text = configuration.build(config, "codec"), configuration.build(config, "text")
+    network = load(path, dtype=equipment.dtype or _precision(found, equipment.device))
     return Streamer(
-        network=network,
-        codec=decoder.to(device),
-        text=configuration.build(config, "text"),
+        network=network.requires_grad_(requires_grad=False).eval().to(equipment.device),
+        codec=codec.to(equipment.device),
+        text=text,
         rollout=configuration.build(config, "rollout"),
         geometry=configuration.build(config, "geometry"),
         name=str(config.hydra.runtime.choices["sink"]),
-        about={"export": file_digest(Path(path)), **noted.get("about", {})},
+        fps=float(config.play.fps),
+        about={"export": found.digest, "equipment": equipment.told, **noted.get("about", {})},
     )
 
 
-def file_digest(path: Path) -> str:
-    """A short name for what is in a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def _precision(found: Inspection, device: str) -> Literal["float32", "bfloat16"]:
+    return "bfloat16" if "cuda" in device and found.bytes > 2 * LARGE else "float32"
 
 
-def _config_of(noted: Mapping[str, Any], wish: MemoryWish, path: str) -> Any:
+def _config_of(noted: Mapping[str, Any], wish: MemoryWish, path: str, overrides: Sequence[str]) -> Any:
     """The config `stream` with the noted options and values, then with what is wished."""
     choices = {**noted["choices"], **({"sink": wish.sink} if wish.sink else {})}
     strange = [name for name in choices.values() if not re.fullmatch(r"\w+", str(name))]
     if strange:
         raise ValueError(f"{path}: the note 'stream' chooses {strange[0]!r}; allowed: names of config options")
-    config = configuration.compose([f"{group}={option}" for group, option in choices.items()], name="stream")
+    chosen = [f"{group}={option}" for group, option in choices.items()]
+    config = configuration.compose([*chosen, *overrides], name="stream")
+    given = {override.split("=")[0].lstrip("+") for override in overrides}
     for group, values in noted["values"].items():
-        if choices[group] == noted["choices"][group]:
-            for key, value in values.items():
+        same = config.hydra.runtime.choices.get(group) == noted["choices"].get(group)
+        for key, value in values.items() if same else ():
+            if f"{group}.{key}" not in given:
                 _fill_in(config, f"{group}.{key}", value, path)
+    _wish_in(config, wish)
+    return config
+
+
+def _wish_in(config: Any, wish: MemoryWish) -> None:
     wished = {"sink.decay": wish.decay, "memory.window_frames": wish.window}
     for key, value in wished.items():
-        if value is not None and key.split(".")[1] not in config[key.split(".")[0]]:
-            raise ConfigurationError(f"{key} is {value}; sink={choices['sink']} has no such value")
+        group, _, name = key.partition(".")
+        if value is not None and name not in config[group]:
+            raise ConfigurationError(f"{key} is {value}; sink={config.hydra.runtime.choices['sink']} has no such value")
         if value is not None:
-            _fill_in(config, key, value, path)
-    return config
+            config[group][name] = value
 
 
 def _fill_in(config: Any, key: str, value: Any, path: str) -> None:

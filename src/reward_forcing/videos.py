@@ -4,11 +4,11 @@ Frames here are uint8 [frame, 3, height, width] RGB; `to_uint8` and `to_float` l
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -40,18 +40,39 @@ class Clip:
     fps: float
 
 
+@dataclass(frozen=True)
+class Format:
+    """How clips of an ending are written, in PyAV's words."""
+
+    container: str
+    codec: str
+    pixels: str
+    options: dict[str, str] = field(default_factory=dict)
+    quality: dict[str, str] = field(default_factory=dict)
+
+
+FORMATS: Final = {
+    ".mkv": Format("matroska", "ffv1", "bgr0"),  # RGB without colour conversion: every level comes back
+    ".mp4": Format("mp4", "libx264", "yuv420p", {"movflags": "+faststart"}, {"crf": "16", "preset": "medium"}),
+}
+
+
 class ClipWriter:
-    """Writes a lossless clip (FFV1 in Matroska) as its frames come; a context manager, memory constant in length.
+    """Writes a clip as its frames come; a context manager, memory constant in length.
+
+    `.mkv` is lossless (FFV1), `.mp4` small and played everywhere (H.264).
 
     Args:
-        path: file to write, by convention `.mkv`; its folder is made.
+        path: file to write, `.mkv` or `.mp4`; its folder is made.
         fps: playback speed in frames per second.
 
     Raises:
-        ValueError: fps is not positive.
+        ValueError: fps is not positive, or the file has another ending.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
+        if path.suffix not in FORMATS:
+            raise ValueError(f"{path}: a clip ends in {path.suffix!r}; allowed: {', '.join(FORMATS)}")
         if not fps > 0:
             raise ValueError(f"{path}: fps is {fps}; it must be above 0")
         self.path, self.fps = path, fps
@@ -62,7 +83,8 @@ class ClipWriter:
         import av
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._container = av.open(str(self.path), "w", format="matroska")
+        form = FORMATS[self.path.suffix]
+        self._container = av.open(str(self.path), "w", format=form.container, options=form.options)
         return self
 
     def __exit__(
@@ -83,9 +105,11 @@ class ClipWriter:
                 self._container.mux(packet)
 
     def _start(self, height: int, width: int) -> None:
-        self._stream = self._container.add_stream("ffv1", rate=Fraction(self.fps).limit_denominator(1001))
+        form = FORMATS[self.path.suffix]
+        rate = Fraction(self.fps).limit_denominator(1001)
+        self._stream = self._container.add_stream(form.codec, rate=rate, options=form.quality)
         self._stream.width, self._stream.height = width, height
-        self._stream.pix_fmt = "bgr0"  # RGB without colour conversion: every level comes back
+        self._stream.pix_fmt = form.pixels
 
 
 def write_clip(path: Path, clip: Clip) -> None:

@@ -68,7 +68,7 @@ def test_without_the_encoders_files_its_embeddings_still_serve(loader: Loader) -
 
 
 def test_missing_prompts_can_be_refused(loader: Loader) -> None:
-    with pytest.raises(ValueError, match=r"text: 2 of 2 prompts are not in .*, first: ''; encode them before: .*data embed PROMPTS"):
+    with pytest.raises(ValueError, match=r"text: 2 of 2 prompts are not in .*, first: ''; encode them before:"):
         cached(loader, missing="refuse")(["a"])
     assert loader.calls == 0
     cached(loader).prepare(["a"])

@@ -63,7 +63,7 @@ class CachedText:
         wanted = self._missing(prompts)
         if wanted and self.missing == "refuse":
             raise ValueError(
-                f"text: {len(wanted)} of {len({"", *prompts})} prompts are not in {self.store.folder}, first: "
+                f"text: {len(wanted)} of {len({'', *prompts})} prompts are not in {self.store.folder}, first: "
                 f"{wanted[0][:60]!r}; encode them before: reward-forcing data embed PROMPTS"
             )
         if wanted:

@@ -3,6 +3,7 @@
 Kinds: our export, an official Wan folder, a diffusers folder, a pickled container, a checkpoint of ours, a hub id.
 """
 
+import hashlib
 import json
 import re
 import struct
@@ -29,6 +30,9 @@ ALLOWED: Final = (
     "an export (.safetensors), an official Wan folder, a diffusers folder, a .pt container, a .ckpt of a run, "
     "or a hub id such as Wan-AI/Wan2.1-T2V-1.3B"
 )
+SMALL: Final = 200_000_000
+"""Bytes up to which weights are told apart by their content."""
+
 CONFIG_KEYS: Final = {
     "in_dim": "channels", "in_channels": "channels", "dim": "dim", "ffn_dim": "ffn_dim", "num_heads": "heads",
     "num_attention_heads": "heads", "num_layers": "layers", "text_dim": "text_dim", "freq_dim": "freq_dim",
@@ -53,6 +57,18 @@ class Inspection:
     files: tuple[Path, ...]
     sizes: Mapping[str, Any] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """Of all files together."""
+        return sum(path.stat().st_size for path in self.files)
+
+    @property
+    def digest(self) -> str:
+        """A short name for the weights: of the content of a small file, of names and sizes of large ones."""
+        if self.bytes < SMALL:
+            return hashlib.sha256(b"".join(path.read_bytes() for path in self.files)).hexdigest()[:16]
+        return hashlib.sha256(repr([(path.name, path.stat().st_size) for path in self.files]).encode()).hexdigest()[:16]
 
     def __str__(self) -> str:
         names = {"ours": "an export of ours", "official": "an official Wan folder", "diffusers": "a diffusers folder",

@@ -33,7 +33,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 @pytest.fixture(scope="module")
 def wan(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    """An official folder that notes nothing, with the tiny autoencoder of Wan latents; the words are the toy world's."""
+    """An official folder that notes nothing, the tiny autoencoder of Wan latents, and the toy world's words."""
     folder = tmp_path_factory.mktemp("wan")
     torch.manual_seed(0)
     network = WanTransformer(**{**small_runs.SIZES, "channels": 16, "dim": 128})

@@ -20,7 +20,7 @@ FLOORS = (
     {"modules"},
     {"callbacks"},
     {"composition", "run_folder", "exports"},
-    {"train", "training_help", "generate", "streaming", "trajectories", "video_folder", "convert"},
+    {"train", "training_help", "generate", "streaming", "trajectories", "video_folder", "convert", "schedules"},
     {"evaluation"},
     {"cli", "arguments", "demo"},
 )

@@ -62,7 +62,13 @@ def _generate(command: argparse.ArgumentParser) -> None:
   reward-forcing generate rewardforcing.pt --prompts prompts.txt --seconds 60 --set checkpoints.folder=/data/wan"""
     add = command.add_argument
     add("export", help="what `reward-forcing train` exported; or weights of Wan2.1: a folder, .pt file or hub id")
-    add("--prompts", nargs="+", required=True, metavar="TEXT|FILE", help="prompts, or text files with one a line")
+    add(
+        "--prompts",
+        nargs="+",
+        required=True,
+        metavar="TEXT|FILE",
+        help="prompts, text files with one a line, or .jsonl files with seeds and schedules of their own",
+    )
     add(
         "--out",
         type=Path,

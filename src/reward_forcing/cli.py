@@ -99,12 +99,14 @@ def _run_data(given: argparse.Namespace) -> None:
 def _run_generate(given: argparse.Namespace) -> None:
     import torch
 
-    from reward_forcing.generate import Request, Teaching, generate
+    from reward_forcing.generate import Teaching, generate
+    from reward_forcing.schedules import read_schedules, requests
     from reward_forcing.streaming import Equipment
     from reward_forcing.video_folder import Look
 
-    request = Request(
-        prompts=read_prompts(given.prompts),
+    wanted = requests(
+        read_prompts([text for text in given.prompts if not text.endswith(".jsonl")]),
+        [video for text in given.prompts if text.endswith(".jsonl") for video in read_schedules(text)],
         seeds=given.seeds,
         frames=given.frames,
         seconds=given.seconds,
@@ -119,7 +121,7 @@ def _run_generate(given: argparse.Namespace) -> None:
     paces = generate(
         given.export,
         given.out,
-        request,
+        wanted,
         wishes=[_wish(sink, given) for sink in given.sink],
         teaching=Teaching(given.steps, given.guidance_scale, given.shift) if given.teacher else None,
         equipment=Equipment(codec=given.codec, dtype=given.dtype, device=device, overrides=given.overrides),

@@ -113,6 +113,11 @@ class Pace:
             yield chunk
             since = time.perf_counter()
 
+    def __add__(self, later: "Pace") -> "Pace":
+        """Of both together."""
+        sums = (self.frames + later.frames, self.seconds + later.seconds, self.skipped + later.skipped)
+        return Pace(self.first or later.first, *sums)
+
     @property
     def fps(self) -> float:
         """Video frames a second, all videos together."""
@@ -122,7 +127,7 @@ class Pace:
 def generate(
     export: str | Path,
     out: str | Path,
-    request: Request,
+    request: Request | Sequence[Request],
     *,
     wishes: Sequence[MemoryWish] = (MemoryWish(),),
     teaching: Teaching | None = None,
@@ -133,7 +138,7 @@ def generate(
     Args:
         export: a student (or, with `teaching`, a teacher) that training exported, or released weights.
         out: gets `videos/` and `manifest.jsonl`; other cells, prompts and seeds in its manifest are kept.
-        request: what to generate.
+        request: what to generate; or several requests, one after the other.
         wishes: ways to remember, one cell each.
         teaching: sample a teacher's clips instead.
         equipment: codec, precision, device and further settings.
@@ -144,17 +149,19 @@ def generate(
     Raises:
         ValueError: something does not fit; the message says what and what is allowed.
     """
+    wanted = [request] if isinstance(request, Request) else list(request)
     streamers = [load_streamer(export, wish=wish, equipment=equipment) for wish in wishes]
     ways = ["teacher" if teaching else _way(*pair) for pair in zip(streamers, wishes, strict=True)]
-    cells = [request.cell] if request.cell and len(ways) == 1 else [f"{request.cell} {way}".strip() for way in ways]
+    name = wanted[0].cell
+    cells = [name] if name and len(ways) == 1 else [f"{name} {way}".strip() for way in ways]
     if len(set(cells)) < len(cells):
         raise ValueError(f"generate: the same way to remember is asked for twice: {', '.join(cells)}")
     for streamer in streamers:
-        streamer.text.prepare([*request.prompts, *request.switches.values()])
-    paces = {}
-    for cell, streamer in zip(cells, streamers, strict=True):
-        paces[cell] = _generate_cell(streamer, cell, Path(out), request, teaching)
-    return paces
+        streamer.text.prepare([words for one in wanted for words in (*one.prompts, *one.switches.values())])
+    return {
+        cell: sum((_generate_cell(streamer, cell, Path(out), one, teaching) for one in wanted), Pace())
+        for cell, streamer in zip(cells, streamers, strict=True)
+    }
 
 
 def _way(streamer: Streamer, wish: MemoryWish) -> str:

@@ -147,4 +147,4 @@ def test_what_is_finished_is_known_by_its_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["fps", "scale"])
 def test_looks_are_positive(name: str) -> None:
     with pytest.raises(ValueError, match=f"generate: {name} is -1"):
-        Look(**{name: -1})
+        Look(-1) if name == "fps" else Look(scale=-1)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from reward_forcing.cli import main
-from reward_forcing.networks.weights import inspect, load, save
+from reward_forcing.networks.sources import inspect
+from reward_forcing.networks.weights import load, save
 from reward_forcing.videos import Clip, read_clip, write_clip
 from tests import tiny
 from tests.codecs.test_umt5 import small_encoder, write_tokenizer

@@ -163,7 +163,7 @@ class Script:
         return self.text(self.prompts_at(chunk)).to(self.device)
 
 
-WAN_NOTES: Final = {
+WAN_NOTES: Final[dict[str, Any]] = {
     "choices": {
         "geometry": "wan_480p",
         "codec": "wan",

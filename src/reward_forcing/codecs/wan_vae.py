@@ -70,9 +70,9 @@ class WanCodec(nn.Module):
         """
         first = int(past is None)
         if video.shape[1] % STRIDE != first or any(size % SCALE for size in video.shape[-2:]):
-            frames, height, width = video.shape[1], *video.shape[-2:]
+            height, width = video.shape[-2:]
             raise ValueError(
-                f"codec: the next part of the stream is {frames} frames of {height} x {width}; allowed: "
+                f"codec: the next part of the stream is {video.shape[1]} frames of {height} x {width}; allowed: "
                 f"{'1 + ' * first}{STRIDE} n frames, rows and columns in multiples of {SCALE}"
             )
         frames = self._inside(video)

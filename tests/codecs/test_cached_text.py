@@ -1,5 +1,7 @@
 import gc
 import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from torch.testing import assert_close
 
 from reward_forcing.codecs import cached_text
 from reward_forcing.codecs.cached_text import CachedText
+from reward_forcing.codecs.embedding_store import EmbeddingStore
 from reward_forcing.codecs.protocols import TextEncoder
 from reward_forcing.codecs.umt5 import UMT5, load_umt5
 from tests.codecs.test_umt5 import SIZES, small_encoder, write_tokenizer
@@ -68,10 +71,12 @@ def test_without_the_encoders_files_its_embeddings_still_serve(loader: Loader) -
 
 
 def test_missing_prompts_can_be_refused(loader: Loader) -> None:
-    with pytest.raises(ValueError, match=r"text: 2 of 2 prompts are not in .*, first: ''; encode them before:"):
-        cached(loader, missing="refuse")(["a"])
-    assert loader.calls == 0
     cached(loader).prepare(["a"])
+    with pytest.raises(
+        ValueError, match=r"text: 1 of 2 prompts are not in .*, first: 'fast'; .*: reward-forcing data embed"
+    ):
+        cached(loader, missing="refuse")(["fast", "a"])
+    assert loader.calls == 1
     assert cached(loader, missing="refuse")(["a", ""]).shape == (2, 512, 8)
 
 
@@ -90,3 +95,68 @@ def test_an_interruption_loses_little(loader: Loader, monkeypatch: pytest.Monkey
     with pytest.raises(KeyboardInterrupt):
         text.prepare(["a", "cat", "fast"])
     assert len(cached(loader).store) == 2
+
+
+def test_prompts_are_known_by_their_cleaned_words(loader: Loader) -> None:
+    text = cached(loader)
+    text.prepare(["a  cat", "a cat ", " a cat"])
+    assert len(text.store) == 2, "the prompt and the empty one"
+    assert torch.equal(cached(loader, missing="refuse")(["a&#32;cat"]), text(["a cat"]))
+
+
+def test_the_empty_prompt_is_the_negative_one(loader: Loader) -> None:
+    text = cached(loader, negative="bad  cat")
+    assert torch.equal(text([""]), text(["bad cat"]))
+    assert torch.equal(text([" "]), text([""]))
+    assert loader.calls == 1
+    other = cached(loader, negative="fast")
+    assert torch.equal(other(["bad cat"]), text([""])), "another negative prompt does not make others again"
+    assert not torch.equal(other([""]), text([""]))
+    assert loader.calls == 2
+
+
+def test_what_was_read_stays_in_memory_but_not_all(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cached_text, "RECENT", 2)
+    text, read = cached(loader), []
+    text.prepare(["a", "cat", "fast"])
+    monkeypatch.setattr(EmbeddingStore, "read", _noting(EmbeddingStore.read, read))
+    for prompt in ("a", "cat", "a", "fast", "a", "cat"):
+        text([prompt])
+    assert read == ["a", "cat", "fast", "cat"]
+
+
+def test_what_is_longer_than_wanted(loader: Loader) -> None:
+    text = CachedText(loader.folder.parent / "store", loader, loader.folder / "encoder")
+    text.prepare(["a red cat runs"])
+    short = CachedText(loader.folder.parent / "store", loader, loader.folder / "gone", tokens=3)
+    with pytest.raises(ValueError, match="have 5 tokens, not up to 3"):
+        short(["a red cat runs"])
+
+
+def test_who_misses_the_same_waits_and_does_not_encode_again(loader: Loader) -> None:
+    texts = [cached(loader) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda text: text.prepare(["a", "cat"]), texts))
+    assert loader.calls == 1
+    assert all(len(text.store) == 3 for text in texts)
+
+
+def test_a_failure_frees_the_encoder_and_the_turn(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EmbeddingStore, "add", fail)
+        with pytest.raises(OSError, match="no space left"):
+            cached(loader).prepare(["a"])
+    gc.collect()
+    assert not loader.alive
+    cached(loader).prepare(["a"])
+
+
+def _noting(read: Callable[..., Any], noted: list[str]) -> Callable[..., Any]:
+    def noting(store: EmbeddingStore, prompt: str) -> Any:
+        noted.append(prompt)
+        return read(store, prompt)
+
+    return noting

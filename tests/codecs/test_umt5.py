@@ -6,7 +6,8 @@ import torch
 from torch.testing import assert_close
 
 from reward_forcing.codecs.protocols import TextEncoder
-from reward_forcing.codecs.umt5 import INSIDE, OUTSIDE, UMT5, cleaned, load_umt5, to_transformers
+from reward_forcing.codecs.umt5 import INSIDE, OUTSIDE, UMT5, cleaned, load_umt5, part, to_transformers
+from reward_forcing.codecs.umt5 import SIZES as UMT5_XXL
 
 SIZES = {"d_model": 8, "d_kv": 4, "d_ff": 12, "num_layers": 2, "num_heads": 2, "vocab_size": 32,
          "feed_forward_proj": "gated-gelu", "dropout_rate": 0.0}  # fmt: skip
@@ -69,6 +70,12 @@ def test_names() -> None:
     assert to_transformers("something.else") == "something.else"
 
 
+def test_parts_of_a_pipeline(files: Path) -> None:
+    assert part(files / "pipeline", "text_encoder") == files / "pipeline/text_encoder"
+    assert part(files / "pipeline/text_encoder", "text_encoder") == files / "pipeline/text_encoder"
+    assert part(files / "official.pth", "text_encoder") == files / "official.pth"
+
+
 def test_embeddings_are_those_of_transformers(files: Path) -> None:
     text = load(files)
     made = text.tokenizer(["a red cat", "fast"], padding="max_length", max_length=512, return_tensors="pt")
@@ -106,12 +113,68 @@ def test_the_empty_prompt_is_the_negative_one(files: Path) -> None:
 
 
 def test_long_prompts_are_cut_with_a_warning(files: Path) -> None:
-    text = load(files)
-    with pytest.warns(UserWarning, match=r"prompt 'cat cat .* has 601 tokens; only the first 512 count"):
-        embedded = text(["cat " * 600])
+    text, long = load(files), "cat " * 510 + "runs " + "a " * 90
+    said = r"prompt 'cat cat .* has 602 tokens, at most 512 are allowed; it is kept up to \.\.\.'.*cat runs'"
+    with pytest.warns(UserWarning, match=said):
+        text.prepare([long])
+    embedded = text([long])  # would be an error if it warned again
+    assert torch.equal(embedded, text(["cat " * 510 + "runs"]))
     assert embedded[0].any(-1).all()
-    with pytest.warns(UserWarning, match="has 601 tokens"):
-        text.prepare(["cat " * 600])
+
+
+@pytest.mark.parametrize("count", [510, 511])
+def test_prompts_that_just_fit_are_not_warned_of(files: Path, count: int) -> None:
+    assert int(load(files)(["a " * count])[0].any(-1).sum()) == count + 1
+
+
+def test_other_lengths(files: Path) -> None:
+    text = load(files, tokens=4)
+    with pytest.warns(UserWarning, match="has 5 tokens, at most 4"):
+        assert text(["a red cat runs"]).shape == (1, 4, 8)
+
+
+def test_padding_on_the_left_changes_nothing(files: Path) -> None:
+    text, prompts = load(files), ["a red cat", "fast"]
+    expected = text(prompts)
+    text.tokenizer.padding_side = "left"
+    assert_close(text(prompts), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["official.pth", "pipeline"])
+def test_precision_and_one_copy_of_the_words(files: Path, name: str) -> None:
+    text = load_umt5(files / name, files / "tokenizer", sizes=SIZES)
+    assert {weight.dtype for weight in text.encoder.parameters()} == {torch.bfloat16}
+    assert not any(weight.requires_grad for weight in text.encoder.parameters())
+    assert text.encoder.get_submodule("shared").weight is text.encoder.get_submodule("encoder.embed_tokens").weight
+    embedded = text(["a red cat"])
+    assert embedded.dtype == torch.float32
+    assert_close(embedded, load(files)(["a red cat"]), atol=0.1, rtol=0.05)
+
+
+def test_its_sizes_are_those_of_umt5_xxl() -> None:
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    with torch.device("meta"):
+        encoder = UMT5EncoderModel(UMT5Config(**UMT5_XXL))
+    assert sum(weight.numel() for weight in encoder.parameters()) == 5_680_910_336
+    assert len({name for name in encoder.state_dict() if "relative_attention_bias" in name}) == 24
+
+
+def test_the_tokenizer_of_a_pipeline(files: Path, tmp_path: Path) -> None:
+    write_tokenizer(tmp_path / "tokenizer")
+    text = load_umt5(files / "pipeline", tmp_path, dtype="float32")
+    assert torch.equal(text(["a cat"]), load(files)(["a cat"]))
+
+
+def test_damaged_files(files: Path, tmp_path: Path) -> None:
+    data = (files / "official.pth").read_bytes()
+    (tmp_path / "cut.pth").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=r"^text: .*cut\.pth cannot be read as a file of tensors"):
+        load_umt5(tmp_path / "cut.pth", files / "tokenizer", sizes=SIZES)
+    with pytest.raises(
+        ValueError, match=r"official\.pth does not fit UMT5EncoderModel: .*misshaped, first shared\.weight"
+    ):
+        load_umt5(files / "official.pth", files / "tokenizer", sizes={**SIZES, "vocab_size": 31})
 
 
 def test_what_cannot_be_loaded(files: Path, tmp_path: Path) -> None:

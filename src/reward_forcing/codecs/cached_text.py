@@ -1,20 +1,27 @@
 """Text embeddings from disk; the encoder is loaded only for prompts that are not there yet, and freed at once."""
 
 import gc
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import torch
+from filelock import FileLock
+from jaxtyping import Float
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
+from torch import Tensor
 
 from reward_forcing.codecs.embedding_store import EmbeddingStore, encoder_name
-from reward_forcing.codecs.umt5 import TOKENS, UMT5
+from reward_forcing.codecs.umt5 import TOKENS, UMT5, cleaned, part
 from reward_forcing.shapes import Prompts
 
-AT_ONCE = 64
+AT_ONCE: Final = 64
 """Prompts of a shard: what an interruption can lose."""
+
+RECENT: Final = 32
+"""Prompts whose embeddings stay in memory: at most 270 MB of UMT5-XXL's."""
 
 
 class CachedText:
@@ -40,45 +47,89 @@ class CachedText:
         missing: Literal["encode", "refuse"] = "encode",
         tokens: int = TOKENS,
     ) -> None:
-        name = encoder_name(path, negative) if Path(path).exists() else None
-        self.store = EmbeddingStore(folder, name)
-        self.encoder, self.missing, self.tokens = encoder, missing, tokens
+        weights = part(Path(path), "text_encoder")
+        self.store = EmbeddingStore(folder, encoder_name(weights, tokens) if weights.exists() else None)
+        self.encoder, self.negative = encoder, negative
+        self.missing, self.tokens = missing, tokens
+        self._recent: dict[str, Tensor] = {}
 
     def __call__(self, prompts: Sequence[str]) -> Prompts:
         """Embeddings [prompt, tokens, feature] in fp32, zero behind a prompt's end.
 
         Raises:
-            ValueError: a prompt is not there and `missing` is "refuse", or the encoder cannot be loaded.
+            ValueError: a prompt is not there and `missing` is "refuse", the encoder cannot be loaded, or what is there
+                is longer than `tokens`.
         """
         self.prepare(prompts)
-        rows = [self.store.read(prompt) for prompt in prompts]
-        return torch.stack([torch.nn.functional.pad(row, (0, 0, 0, self.tokens - len(row))) for row in rows])
+        return torch.stack([self._padded(self._rows(self._text(prompt))) for prompt in prompts])
 
     def prepare(self, prompts: Sequence[str]) -> None:
-        """Encode what is missing, the empty prompt included, and forget the encoder; or refuse."""
-        wanted = self._missing(prompts)
-        if not wanted:
+        """Encode what is missing, and with it the empty prompt, and forget the encoder; or refuse.
+
+        Processes that miss the same prompts wait for the first of them.
+
+        Raises:
+            ValueError: prompts are not there and `missing` is "refuse", or the encoder cannot be loaded.
+        """
+        if not self._missing(prompts):
             return
         self.store.refresh()
         wanted = self._missing(prompts)
         if wanted and self.missing == "refuse":
             raise ValueError(
-                f"text: {len(wanted)} of {len({'', *prompts})} prompts are not in {self.store.folder}, first: "
+                f"text: {len(wanted)} of {len(set(prompts))} prompts are not in {self.store.folder}, first: "
                 f"{wanted[0][:60]!r}; encode them before: reward-forcing data embed PROMPTS"
             )
         if wanted:
-            self._encode(wanted)
+            with self._turn(wanted):
+                self.store.refresh()
+                if self._missing(wanted):
+                    self._encode(self._missing([*wanted, ""]))
+
+    def _text(self, prompt: str) -> str:
+        return cleaned(prompt) or cleaned(self.negative)
+
+    def _rows(self, text: str) -> Float[Tensor, "token feature"]:
+        rows = self._recent.pop(text, None)
+        self._recent[text] = self.store.read(text) if rows is None else rows
+        if len(self._recent) > RECENT:
+            del self._recent[next(iter(self._recent))]
+        return self._recent[text]
 
     def _missing(self, prompts: Sequence[str]) -> list[str]:
-        return [prompt for prompt in dict.fromkeys(["", *prompts]) if prompt not in self.store]
+        """One prompt for each text that is not there."""
+        texts = {self._text(prompt): prompt for prompt in prompts}
+        return [prompt for text, prompt in texts.items() if text not in self.store]
+
+    def _turn(self, prompts: Sequence[str]) -> FileLock:
+        """A lock that is the same for all who miss the same prompts."""
+        self.store.folder.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256("\n".join(sorted(prompts)).encode()).hexdigest()[:16]
+        return FileLock(self.store.folder / f".{name}.lock")
 
     def _encode(self, prompts: Sequence[str]) -> None:
         encoder = self.encoder()
-        starts = range(0, len(prompts), AT_ONCE)
-        for start in track(starts, "Encoding prompts", console=Console(stderr=True), disable=len(starts) < 2):
-            some = prompts[start : start + AT_ONCE]
-            self.store.add(dict(zip(some, encoder.rows(some), strict=True)))
+        ordered = sorted((prompt if cleaned(prompt) else self.negative for prompt in prompts), key=len)
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task("Encoding prompts", total=len(ordered))
+            for some in _parts(ordered, AT_ONCE):
+                rows: list[Tensor] = []
+                for batch in _parts(some, encoder.batch):
+                    rows += encoder.rows(batch)
+                    bar.advance(task, len(batch))
+                self.store.add({self._text(prompt): row for prompt, row in zip(some, rows, strict=True)})
         del encoder
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def _padded(self, rows: Float[Tensor, "token feature"]) -> Float[Tensor, "tokens feature"]:
+        if len(rows) > self.tokens:
+            raise ValueError(
+                f"text: embeddings in {self.store.folder} have {len(rows)} tokens, not up to {self.tokens}"
+            )
+        return torch.nn.functional.pad(rows, (0, 0, 0, self.tokens - len(rows)))
+
+
+def _parts(prompts: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [prompts[start : start + size] for start in range(0, len(prompts), size)]

@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import torch
 from jaxtyping import Float
@@ -13,8 +14,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-ENCODER = "encoder"
+ENCODER: Final = "encoder"
 """Where a shard's metadata names the encoder that made it."""
+
+WEIGHTS: Final = (".safetensors", ".bin", ".pth", ".pt")
+"""Endings of files of weights."""
+
+SAMPLES: Final = 16
+"""Places of a file of weights that tell it from others."""
+
+SAMPLE: Final = 4096
+"""Bytes read at each of them."""
 
 
 class EmbeddingStore:
@@ -22,10 +32,10 @@ class EmbeddingStore:
 
     Args:
         folder: of the shards; made when something is added.
-        encoder: name of what made them; None: the only one whose shards are there.
+        encoder: name of what made them; None: the only one whose shards are there, if any.
 
     Raises:
-        ValueError: a shard is damaged, or `encoder` is None and there is not exactly one.
+        ValueError: a shard is damaged, or `encoder` is None and there are several.
     """
 
     def __init__(self, folder: str | Path, encoder: str | None = None) -> None:
@@ -37,18 +47,18 @@ class EmbeddingStore:
 
     @property
     def encoder(self) -> str:
-        """The encoder's name."""
-        if self._given is not None:
-            return self._given
-        found = sorted({path.name.split("-")[0] for path in self._shards()})
+        """The encoder's name. Raises ValueError when it was not given, and the shards are not those of exactly one."""
+        found = {path.name.split("-")[0] for path in self._shards("*")} if self._given is None else {self._given}
         if len(found) != 1:
             raise ValueError(f"embeddings: {self.folder} has those of {len(found)} encoders; give the encoder's files")
-        return found[0]
+        return found.pop()
 
     def refresh(self) -> None:
         """Look for shards that were added since, by whomever."""
-        for path in self._shards():
-            if path not in self._seen and (self._given is None or path.name.startswith(f"{self._given}-")):
+        if self._given is None and not self._shards("*"):
+            return
+        for path in self._shards(self.encoder):
+            if path not in self._seen:
                 self._places.update(dict.fromkeys(self._names(path), path))
                 self._seen.add(path)
 
@@ -85,8 +95,8 @@ class EmbeddingStore:
         aside.replace(path)
         self.refresh()
 
-    def _shards(self) -> list[Path]:
-        return sorted(self.folder.glob("*-*.safetensors"))
+    def _shards(self, encoder: str) -> list[Path]:
+        return sorted(self.folder.glob(f"{encoder}-*.safetensors"))
 
     def _names(self, path: Path) -> list[str]:
         try:
@@ -101,12 +111,30 @@ def digest(prompt: str) -> str:
     return hashlib.sha256(prompt.encode()).hexdigest()
 
 
-def encoder_name(path: str | Path, negative: str = "") -> str:
-    """A short name for an encoder: of its files' names and sizes, and of what its empty prompt stands for."""
+def encoder_name(path: str | Path, tokens: int) -> str:
+    """A short name for what makes embeddings: of samples of its weights, wherever they lie, and of the longest prompt.
+
+    Args:
+        path: of a file of weights, or a folder with some; they are not loaded.
+        tokens: of the longest prompt.
+    """
     path = Path(path)
-    files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
-    identity = [(file.name, file.stat().st_size if file.is_file() else 0) for file in files]
-    return hashlib.sha256(repr((identity, negative)).encode()).hexdigest()[:16]
+    files = sorted(file for file in path.iterdir() if file.suffix in WEIGHTS) if path.is_dir() else [path]
+    identity = hashlib.sha256(f"{tokens} tokens".encode())
+    for file in files:
+        for sample in _samples(file):
+            identity.update(sample)
+    return identity.hexdigest()[:16]
+
+
+def _samples(file: Path) -> Iterator[bytes]:
+    """Its size, and bytes from its beginning to its end."""
+    size = file.stat().st_size
+    yield f"{size} bytes".encode()
+    with file.open("rb") as opened:
+        for place in range(SAMPLES):
+            opened.seek(max(0, size - SAMPLE) * place // (SAMPLES - 1))
+            yield opened.read(SAMPLE)
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:

@@ -7,8 +7,12 @@ import torch
 from torch import Tensor
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path, place: str = "codec") -> dict[str, Tensor]:
     """The tensors of a `.safetensors` or pickled file, mapped from it; nothing else in a pickle is ever executed.
+
+    Args:
+        path: of the file.
+        place: what an error is about.
 
     Raises:
         ValueError: the file is damaged, or is no file of tensors.
@@ -21,7 +25,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         held: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         return dict(held)
     except Exception as error:  # torch and safetensors raise many kinds
-        raise ValueError(f"codec: {path} cannot be read as a file of tensors ({first_line(error)})") from error
+        raise ValueError(f"{place}: {path} cannot be read as a file of tensors ({first_line(error)})") from error
 
 
 def require_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], source: str, what: str) -> None:

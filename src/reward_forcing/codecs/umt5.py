@@ -80,6 +80,7 @@ class UMT5:
     ) -> None:
         self.encoder, self.tokenizer, self.negative = encoder, tokenizer, negative
         self.tokens, self.batch = tokens, batch
+        self._warned: set[str] = set()
 
     def __call__(self, prompts: Sequence[str]) -> Prompts:
         """One row of embeddings a prompt."""
@@ -97,20 +98,24 @@ class UMT5:
             made = self.tokenizer(
                 texts, padding="longest", truncation=True, max_length=self.tokens, return_tensors="pt"
             ).to(device)
-            states = self.encoder(made.input_ids, attention_mask=made.attention_mask).last_hidden_state.float().cpu()
-            rows += [row[:length] for row, length in zip(states, made.attention_mask.sum(1).tolist(), strict=True)]
+            states = self.encoder(made.input_ids, attention_mask=made.attention_mask).last_hidden_state
+            rows += [row[mask].float().cpu() for row, mask in zip(states, made.attention_mask.bool(), strict=True)]
         return rows
 
     def prepare(self, prompts: Sequence[str]) -> None:
-        """Warn of prompts that are too long."""
+        """Warn of prompts that are too long, of each once."""
         self._warn_of_long([cleaned(prompt) for prompt in prompts])
 
     def _warn_of_long(self, texts: Sequence[str]) -> None:
         for text in texts:
-            length = len(self.tokenizer(text).input_ids) if len(text) >= self.tokens else 0
-            if length > self.tokens:
+            pieces = self.tokenizer(text, verbose=False).input_ids
+            if len(pieces) > self.tokens and text not in self._warned:
+                self._warned.add(text)
+                last = self.tokenizer.decode(pieces[: self.tokens - 1])[-30:]
                 warnings.warn(
-                    f"prompt {text[:40]!r}... has {length} tokens; only the first {self.tokens} count", stacklevel=3
+                    f"prompt {text[:40]!r}... has {len(pieces)} tokens, at most {self.tokens} are allowed; "
+                    f"it is kept up to ...{last!r}",
+                    stacklevel=3,
                 )
 
 
@@ -120,7 +125,8 @@ def load_umt5(
     *,
     negative: str = "",
     dtype: Literal["float32", "bfloat16"] = "bfloat16",
-    device: str = "cpu",
+    device: str = "auto",
+    tokens: int = TOKENS,
     batch: int = 8,
     sizes: dict[str, Any] | None = None,
 ) -> UMT5:
@@ -128,26 +134,31 @@ def load_umt5(
 
     Args:
         path: of the file or folder (a diffusers pipeline's `text_encoder/` is found by itself).
-        tokenizer: folder of the tokenizer.
+        tokenizer: folder of the tokenizer (a diffusers pipeline's `tokenizer/` is found by itself).
         negative: what the empty prompt stands for.
         dtype: precision it computes in.
-        device: where it computes.
+        device: where it computes; "auto": on the GPU if there is one.
+        tokens: length of the embeddings; longer prompts are cut.
         batch: prompts encoded together.
         sizes: of a UMT5Config, where they are not UMT5-XXL's (files only; folders tell them).
 
     Raises:
         ValueError: there is no such thing, or it is something else.
     """
-    path = Path(path)
-    words = _tokenizer(Path(tokenizer))
-    if path.is_dir():
-        encoder = _from_folder(path / "text_encoder" if (path / "text_encoder").is_dir() else path)
-    elif path.is_file():
-        encoder = _from_file(path, sizes or SIZES)
-    else:
+    path, precision = part(Path(path), "text_encoder"), getattr(torch, dtype)
+    if not path.exists():
         raise ValueError(f"text: {path} is not there; allowed: models_t5_umt5-xxl-enc-bf16.pth or a folder")
-    encoder = encoder.to(device, getattr(torch, dtype)).requires_grad_(requires_grad=False).eval()
-    return UMT5(encoder, words, negative=negative, batch=batch)
+    words = _tokenizer(part(Path(tokenizer), "tokenizer"))
+    encoder = _from_folder(path, precision) if path.is_dir() else _from_file(path, sizes or SIZES)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    encoder = encoder.to(device, precision).requires_grad_(requires_grad=False).eval()
+    return UMT5(encoder, words, negative=negative, tokens=tokens, batch=batch)
+
+
+def part(path: Path, name: str) -> Path:
+    """The subfolder of that name in a diffusers pipeline; other paths are left alone."""
+    return path / name if (path / name).is_dir() else path
 
 
 def _tokenizer(folder: Path) -> Any:
@@ -161,11 +172,11 @@ def _tokenizer(folder: Path) -> Any:
         raise ValueError(f"text: {folder} holds no tokenizer ({first_line(error)})") from error
 
 
-def _from_folder(folder: Path) -> Any:
+def _from_folder(folder: Path, precision: torch.dtype) -> Any:
     from transformers import UMT5EncoderModel
 
     try:
-        return UMT5EncoderModel.from_pretrained(str(folder), local_files_only=True)
+        return UMT5EncoderModel.from_pretrained(str(folder), local_files_only=True, dtype=precision)
     except (OSError, ValueError) as error:
         raise ValueError(f"text: {folder} cannot be read as UMT5EncoderModel ({first_line(error)})") from error
 
@@ -173,11 +184,12 @@ def _from_folder(folder: Path) -> Any:
 def _from_file(path: Path, sizes: dict[str, Any]) -> Any:
     from transformers import UMT5Config, UMT5EncoderModel
 
-    given = {to_transformers(name): tensor for name, tensor in read_tensors(path).items()}
+    given = {to_transformers(name): tensor for name, tensor in read_tensors(path, "text").items()}
     if "shared.weight" in given:
         given["encoder.embed_tokens.weight"] = given["shared.weight"]
     with torch.device("meta"):
         encoder = UMT5EncoderModel(UMT5Config(**sizes))
     require_fit(encoder.state_dict(), given, f"text: {path}", "UMT5EncoderModel")
     encoder.load_state_dict(given, assign=True)
+    encoder.tie_weights()  # assigning made two of the largest tensor
     return encoder

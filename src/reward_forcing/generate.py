@@ -1,5 +1,6 @@
 """Streaming an exported student into files: lossless clips, GIFs, filmstrips and a manifest."""
 
+import hashlib
 import time
 import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -38,7 +39,7 @@ class Request:
         cell: what the videos are compared as, before the way to remember if there are several; by default the way.
 
     Raises:
-        ValueError: there is no prompt or seed, or a number is not positive.
+        ValueError: there is no prompt or seed, a number is not positive, or there is nothing to start from.
     """
 
     prompts: Sequence[str]
@@ -60,6 +61,8 @@ class Request:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"generate: {name} is {value}; it must be above 0")
+        if self.start is not None and not self.start.is_file():
+            raise ValueError(f"generate: start is {self.start}, which is not a file; give a picture or a clip")
         for place in self.switches:
             if place <= 0:
                 raise ValueError(f"generate: a switch is at {place}; it must be above 0")
@@ -182,7 +185,7 @@ def _generate_cell(streamer: Streamer, cell: str, out: Path, request: Request, t
     switches = {str(frame): prompt for frame, prompt in request.switches.items()}
     made = vars(teaching) if teaching else {**streamer.memory, "switches": switches, "on_switch": request.on_switch}
     metadata = {**streamer.about, **made}
-    metadata["settings"] = settings_digest({**metadata, "start": str(request.start), "frames": request.frames})
+    metadata["settings"] = settings_digest({**metadata, "start": _content(request.start), "frames": request.frames})
     done = folder.finished(metadata["settings"]) if request.frames else set()
     pace.skipped = len(done & {(prompt, seed) for prompt in request.prompts for seed in request.seeds})
     videos = len(request.prompts) * len(request.seeds) - pace.skipped
@@ -198,6 +201,11 @@ def _generate_cell(streamer: Streamer, cell: str, out: Path, request: Request, t
             speed = {"seconds_to_first": round(pace.first, 4), "frames_per_second": round(pace.fps, 2)}
             folder.add(batch.lines({**metadata, **speed}))
     return pace
+
+
+def _content(path: Path | None) -> str:
+    """A digest of a file; nothing for none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
 
 
 def _frame_at(place: int | float, fps: float, codec: LatentCodec) -> int:

@@ -106,6 +106,17 @@ def test_other_settings_are_another_video(toy: Source, tmp_path: Path, change: d
     assert made.stat().st_mtime_ns != before
 
 
+def test_another_start_of_the_same_name_is_another_video(toy: Source, tmp_path: Path) -> None:
+    start, out = tmp_path / "start.png", tmp_path / "out"
+    videos = []
+    for colour in ("red", "blue"):
+        Image.new("RGB", (32, 32), colour).save(start)
+        videos.append(written(toy, out, PROMPTS[:1], frames=4, start=start)[PROMPTS[0]])
+    assert not torch.equal(*videos)
+    with pytest.raises(ValueError, match=r"start is .*none.png, which is not a file; give a picture or a clip"):
+        Request(prompts=PROMPTS, start=tmp_path / "none.png")
+
+
 def test_another_codec_is_another_video(wan: Source, tmp_path: Path) -> None:
     """Whatever is overridden belongs to the settings."""
     written(wan, tmp_path, PROMPTS[:1], frames=5)

@@ -19,6 +19,7 @@ from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.modules.causal_init import CausalInitialization
 from reward_forcing.modules.distillation import Distillation, Frozen, ScoreSettings
 from reward_forcing.modules.initialisation import TeacherForcing
+from reward_forcing.modules.lora import LoRA, adapt
 from reward_forcing.modules.optimizers import MuonAdamW
 from reward_forcing.modules.pretraining import Lesson, Pretraining
 from reward_forcing.modules.steps import Batch, RateSchedule, Recipe
@@ -98,10 +99,18 @@ def causal_init(objective: Any = None) -> CausalInitialization:
 
 
 def distillation(
-    loss: LossStrategy | None = None, seed: int = 0, micro_batches: int = 1, fake_score_steps: int = 2
+    loss: LossStrategy | None = None,
+    seed: int = 0,
+    micro_batches: int = 1,
+    fake_score_steps: int = 2,
+    lora: LoRA | None = None,
+    **more: Any,
 ) -> Distillation:
+    student = tiny.network(1)
+    if lora is not None:
+        adapt(student, lora)
     return Distillation(
-        student=tiny.network(1),
+        student=student,
         fake_score=tiny.network(2),
         frozen=Frozen(teacher=tiny.network(2), text=Words(), reward=Brightness()),
         rollout=Rollout(levels=LEVELS, memory=memory()),
@@ -112,6 +121,7 @@ def distillation(
         fake_score_recipe=recipe(micro_batches, lr=2e-2),
         fake_score_steps=fake_score_steps,
         seed=seed,
+        **more,
     )
 
 

@@ -172,8 +172,9 @@ def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoi
     if trainer.global_step < values["trainer"]["max_steps"]:
         return done
     done = replace(done, state="finished")
+    networks = module.exports()  # every process takes part, where networks are sharded
     if trainer.is_global_zero:
-        export(module.exports(), folder, notes_of(config, values))
+        export(networks, folder, notes_of(config, values))
         summary = {"name": values["name"], "steps": done.steps, "seconds": seconds, "scalars": dict(done.scalars)}
         folder.summary.write_text(json.dumps(summary, indent=2), encoding="utf-8")
     return done

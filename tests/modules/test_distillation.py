@@ -3,11 +3,14 @@ import copy
 import pytest
 import torch
 
+from reward_forcing import seeding
 from reward_forcing.callbacks.weight_ema import WeightEMA
 from reward_forcing.losses.strategies.dmd import DMD
 from reward_forcing.losses.strategies.re_dmd import ReDMD
 from reward_forcing.modules.distillation import Distillation, ScoreSettings
-from tests import training
+from reward_forcing.modules.lora import LoRA
+from reward_forcing.rollout import always, generate
+from tests import tiny, training
 
 
 def weights(module: torch.nn.Module) -> torch.Tensor:
@@ -122,3 +125,56 @@ def test_score_settings_stay_within_bounds() -> None:
     assert noise.shape == (64, 2, 1, 2, 2)
     assert 0.2 <= sigma.min() <= sigma.max() <= 0.7 + 1e-6
     assert torch.equal(sigma[:, 0], sigma[:, 1])
+
+
+def test_a_long_rollout_is_scored_at_its_end_alone() -> None:
+    """The scored frames are the last of the whole stream, and only their chunks carry gradients."""
+    module, passes = training.distillation(rollout_chunks=9), []
+    module.student.register_forward_hook(lambda *_: passes.append(torch.is_grad_enabled()))
+    clean = module._generate(["red", "blue"], (0, 0, 0))
+    assert clean.shape[1] == training.GEOMETRY.frames
+    assert sum(passes) == training.GEOMETRY.chunks
+    noise = seeding.VideoNoise(tuple((0, "rollout", 0, 0, 0, n) for n in range(2)), training.GEOMETRY.chunk_shape)
+    exit_at = seeding.exit_step(0, 0, len(training.LEVELS))
+    prompt = always(training.Words()(["red", "blue"]))
+    whole = generate(module.rollout.stream(module.student, noise, prompt, chunks=range(9), exit_at=exit_at))
+    assert torch.equal(clean, whole[:, -training.GEOMETRY.frames :])
+
+
+def test_lengths_are_drawn_anew_at_each_step() -> None:
+    module = training.distillation(rollout_chunks=[6, 7, 9])
+    trainer = training.fit(module, 0)
+    lengths = set()
+    for step in range(20):
+        trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = step
+        assert module.global_step == step
+        lengths.add(module._rollout_length())
+    assert lengths == {6, 7, 9}
+
+
+@pytest.mark.parametrize("chunks", [5, [6, 3], []])
+def test_rollouts_are_never_shorter_than_a_clip(chunks: int | list[int]) -> None:
+    with pytest.raises(ValueError, match=r"module\.rollout_chunks is .*; allowed: numbers of at least 6"):
+        training.distillation(rollout_chunks=chunks)
+
+
+def test_adapters_learn_while_the_student_stands_still() -> None:
+    module = training.distillation(lora=LoRA(rank=2, alpha=4.0), fake_score_steps=0)
+    before = {name: value.clone() for name, value in module.student.state_dict().items()}
+    training.fit(module, 2, WeightEMA(decay=0.5))
+    moved = {name for name, value in module.student.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved
+    assert all(".lora_" in name for name in moved)
+    exported = module.exports()["student"].state_dict()
+    assert set(exported) == set(tiny.network().state_dict())
+
+
+def test_missing_embeddings_are_refused_before_the_first_step() -> None:
+    class Strict(training.Words):
+        def prepare(self, prompts: object) -> None:
+            raise ValueError(f"text: not encoded: {prompts}")
+
+    module = training.distillation()
+    module.frozen.text = Strict()
+    with pytest.raises(ValueError, match="text: not encoded"):
+        training.fit(module, 1)

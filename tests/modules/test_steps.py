@@ -80,7 +80,7 @@ def test_a_step_accumulates_its_micro_batches() -> None:
     training.fit(module, 1, reports, batch=4)
     batch = next(iter(training.StepLoader(4)))
     fresh = training.pretraining()
-    halves = [fresh._loss(part, (0, 0, index))["loss"] for index, part in enumerate(micro_batches(batch, 2))]
+    halves = [fresh._loss(part, (0, index, 0))["loss"] for index, part in enumerate(micro_batches(batch, 2))]
     torch.stack(halves).mean().backward()
     gradients = [parameter.grad.norm() for parameter in fresh.teacher.parameters() if parameter.grad is not None]
     torch.testing.assert_close(reports.all[0]["teacher/gradient_norm"], torch.stack(gradients).norm())

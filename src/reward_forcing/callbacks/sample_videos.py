@@ -14,12 +14,17 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from reward_forcing import seeding, videos
 from reward_forcing.codecs.protocols import LatentCodec, TextEncoder
+from reward_forcing.modules.sharding import is_sharded
 from reward_forcing.rollout import Rollout, always, generate
 from reward_forcing.sampling import sample
-from reward_forcing.shapes import Geometry, Latents, Prompts
+from reward_forcing.shapes import Geometry, Latents, Prompts, Video
 
 Sampler: TypeAlias = Callable[[Any, Prompts, Prompts, int], Latents]
 """`sampler(module, prompt, negative, seed)`: one clip a prompt."""
+
+
+DECODED_AT_ONCE = 3
+"""Latent frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,18 +119,33 @@ class SampleVideos(Callback):
         batch_idx: int,
     ) -> None:
         """Generate and show, when it is time."""
-        if trainer.global_step % self.every or not trainer.is_global_zero:
+        if trainer.global_step % self.every or not (trainer.is_global_zero or is_sharded(pl_module)):
             return
         with torch.no_grad():
             prompt = self.text(self.prompts).to(pl_module.device)
             negative = self.text([""] * len(self.prompts)).to(pl_module.device)
-            pixels = videos.to_uint8(self.codec.decode(self.sampler(pl_module, prompt, negative, self.seed)))
+            latents = self.sampler(pl_module, prompt, negative, self.seed)
+        if trainer.is_global_zero:
+            self._show(trainer, latents)
+
+    def _show(self, trainer: Trainer, latents: Latents) -> None:
+        pixels = videos.to_uint8(decoded(self.codec.to(latents.device), latents))
         wall = videos.Clip(torch.cat(list(pixels.cpu()), -1), self.fps)
         folder = Path(trainer.default_root_dir) / "samples"
         videos.write_filmstrip(folder / f"step={trainer.global_step}.png", wall, count=6, scale=self.scale)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 show_animation(logger, "samples", wall, trainer.global_step, self.scale)
+
+
+@torch.no_grad()
+def decoded(codec: LatentCodec, latents: Latents) -> Video:
+    """A clip in pixels, on the CPU; decoded as a stream, so that the memory it takes does not grow with its length."""
+    parts, past = [], None
+    for chunk in latents.split(DECODED_AT_ONCE, 1):
+        video, past = codec.decode_next(chunk, past)
+        parts.append(video.cpu())
+    return torch.cat(parts, 1)
 
 
 def show_animation(logger: TensorBoardLogger, tag: str, clip: videos.Clip, step: int, scale: int) -> None:

@@ -8,8 +8,9 @@ from torch.optim import Optimizer
 
 from reward_forcing import seeding
 from reward_forcing.codecs.protocols import TextEncoder
+from reward_forcing.modules import sharding
 from reward_forcing.modules.initialisation import Objective
-from reward_forcing.modules.steps import Batch, Recipe, Scalars, learn, prefixed
+from reward_forcing.modules.steps import Batch, Recipe, Scalars, learn, prefixed, prepare_text
 from reward_forcing.networks.wan import WanTransformer
 
 
@@ -25,13 +26,31 @@ class CausalInitialization(LightningModule):
     """
 
     def __init__(
-        self, *, student: WanTransformer, objective: Objective, text: TextEncoder, recipe: Recipe, seed: int
+        self,
+        *,
+        student: WanTransformer,
+        objective: Objective,
+        text: TextEncoder,
+        recipe: Recipe,
+        seed: int,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.student = student
         self.student_ema = copy.deepcopy(student).requires_grad_(requires_grad=False)
         self.objective, self.text, self.recipe, self.seed = objective, text, recipe, seed
+
+    def configure_model(self) -> None:
+        """Split the networks, the objective's own included, where the strategy asks for it."""
+        frozen = [value for value in vars(self.objective).values() if isinstance(value, nn.Module)]
+        sharding.shard_all(self, [self.student, self.student_ema, *frozen])
+
+    def on_fit_start(self) -> None:
+        """See to it that all prompts are encoded, and bring the objective's own networks here."""
+        prepare_text(self, self.text)
+        for value in vars(self.objective).values():
+            if isinstance(value, nn.Module):
+                value.to(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Scalars:  # noqa: ARG002 (Lightning's name)
         """One optimiser step on clips (`latents`, `emphasis`) or trajectories (`states`) and their `prompts`."""
@@ -54,4 +73,4 @@ class CausalInitialization(LightningModule):
 
     def exports(self) -> dict[str, nn.Module]:
         """What training is for: the averaged student."""
-        return {"initial_student": self.student_ema}
+        return {"initial_student": sharding.whole(self.student_ema)}

@@ -1,6 +1,7 @@
 """Distribution matching distillation of a streaming student (Self Forcing, with EMA-Sink and Re-DMD)."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,9 @@ from reward_forcing.flow import add_noise, random_sigma
 from reward_forcing.losses.flow_matching import flow_matching
 from reward_forcing.losses.protocols import LossStrategy
 from reward_forcing.losses.score_gap import effective_sample_size, score_gap
-from reward_forcing.modules.steps import Batch, Recipe, Scalars, is_student_turn, learn, prefixed
+from reward_forcing.modules import sharding
+from reward_forcing.modules.lora import merged
+from reward_forcing.modules.steps import Batch, Recipe, Scalars, is_student_turn, learn, prefixed, prepare_text
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.rewards.protocols import RewardModel
 from reward_forcing.rollout import Rollout, always, generate
@@ -69,7 +72,7 @@ class Distillation(LightningModule):
     Checkpoints hold the student, its averaged weights, the fake score and the optimisers.
 
     Args:
-        student: the causal network, initialised.
+        student: the causal network, initialised; where some of its parameters ask for no gradient (`lora`), they stay.
         fake_score: the bidirectional network that follows the student's distribution, initialised from the teacher.
         frozen: the teacher, the text encoder and the reward.
         rollout: how the student generates.
@@ -80,6 +83,12 @@ class Distillation(LightningModule):
         fake_score_recipe: how the fake score is optimised.
         fake_score_steps: steps of the fake score after each of the student's.
         seed: of all randomness.
+        rollout_chunks: chunks of a rollout, or several numbers one of which is drawn at each step, the same on every
+            rank; None: those of a clip. Of a longer rollout, the last frames, as many as a clip has, are scored and
+            carry gradients; those before are generated without.
+
+    Raises:
+        ValueError: a rollout is shorter than a clip.
     """
 
     def __init__(
@@ -96,17 +105,25 @@ class Distillation(LightningModule):
         fake_score_recipe: Recipe,
         fake_score_steps: int,
         seed: int,
+        rollout_chunks: int | Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
+        self.rollout_chunks = _lengths(rollout_chunks, geometry)
         self.student, self.fake_score, self.frozen = student, fake_score, frozen
         self.student_ema = copy.deepcopy(student).requires_grad_(requires_grad=False)
         self.rollout, self.loss, self.scores, self.geometry = rollout, loss, scores, geometry
         self.student_recipe, self.fake_score_recipe = student_recipe, fake_score_recipe
         self.fake_score_steps, self.seed = fake_score_steps, seed
 
+    def configure_model(self) -> None:
+        """Split the networks, where the strategy asks for it."""
+        networks = [self.student, self.student_ema, self.fake_score, self.frozen.teacher]
+        sharding.shard_all(self, networks)
+
     def on_fit_start(self) -> None:
-        """Bring what is frozen to where the student is."""
+        """See to it that all prompts are encoded, and bring what is frozen to where the student is."""
+        prepare_text(self, self.frozen.text)
         self.frozen.teacher.to(self.device)
         self.frozen.reward = self.frozen.reward.to(self.device)
 
@@ -151,7 +168,7 @@ class Distillation(LightningModule):
         return {"loss": flow_matching(velocity, clean, noise)}
 
     def _generate(self, prompts: list[str], key: seeding.Key) -> Latents:
-        """Clips of the student, all chunks leaving at the same denoising step on every rank."""
+        """Clips of the student: the end of a rollout that has the same length and exit step on every rank."""
         noise = seeding.VideoNoise(
             keys=tuple((self.seed, "rollout", *key, index) for index in range(len(prompts))),
             chunk_shape=self.geometry.chunk_shape,
@@ -159,15 +176,24 @@ class Distillation(LightningModule):
         )
         exit_at = seeding.exit_step(self.seed, self.global_step, len(self.rollout.levels))
         prompt = always(self._encode(prompts))
-        chunks = range(self.geometry.chunks)
-        return generate(self.rollout.stream(self.student, noise, prompt, chunks=chunks, exit_at=exit_at))
+        length = self._rollout_length()
+        stream = self.rollout.stream(self.student, noise, prompt, chunks=range(length), exit_at=exit_at)
+        with torch.no_grad():
+            for _ in range(length - self.geometry.chunks):
+                next(stream)
+        return generate(stream)
+
+    def _rollout_length(self) -> int:
+        rng = seeding.generator(self.seed, self.global_step, "rollout length")
+        return self.rollout_chunks[int(torch.randint(len(self.rollout_chunks), (), generator=rng))]
 
     def _encode(self, prompts: list[str]) -> Tensor:
         return self.frozen.text(prompts).to(self.device)
 
     def configure_optimizers(self) -> list[Optimizer]:
         """The optimisers of the student and of the fake score."""
-        student = self.student_recipe.optimizer(self.student.named_parameters())
+        learning = [pair for pair in self.student.named_parameters() if pair[1].requires_grad]
+        student = self.student_recipe.optimizer(learning)
         return [student, self.fake_score_recipe.optimizer(self.fake_score.named_parameters())]
 
     def averaged(self) -> list[tuple[str, nn.Module, nn.Module]]:
@@ -175,5 +201,15 @@ class Distillation(LightningModule):
         return [("student", self.student_ema, self.student)]
 
     def exports(self) -> dict[str, nn.Module]:
-        """What training is for: the averaged student."""
-        return {"student": self.student_ema}
+        """What training is for: the averaged student, whole, adapters merged."""
+        return {"student": merged(self.student_ema)}
+
+
+def _lengths(chunks: int | Sequence[int] | None, geometry: Geometry) -> tuple[int, ...]:
+    """The possible lengths of rollouts."""
+    listed = (geometry.chunks,) if chunks is None else (chunks,) if isinstance(chunks, int) else tuple(chunks)
+    if not listed or min(listed) < geometry.chunks:
+        raise ValueError(
+            f"module.rollout_chunks is {chunks}; allowed: numbers of at least {geometry.chunks}, the chunks of a clip"
+        )
+    return listed

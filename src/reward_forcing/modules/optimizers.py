@@ -31,10 +31,12 @@ class MuonAdamW(Optimizer):
         matrices = [pair for pair in named if ".blocks." in f".{pair[0]}" and pair[1].dim() == 2]
         chosen = {name for name, _ in matrices}
         others = [pair for pair in named if pair[0] not in chosen]
-        self.parts: list[Optimizer] = [
-            AdamW(others, lr, betas=(betas[0], betas[1]), weight_decay=weight_decay),
-            Muon(matrices, lr * muon_factor, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
-        ]
+        self.parts: list[Optimizer] = []
+        if others:
+            self.parts.append(AdamW(others, lr, betas=(betas[0], betas[1]), weight_decay=weight_decay))
+        if matrices:
+            muon = Muon(matrices, lr * muon_factor, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+            self.parts.append(muon)
         super().__init__([parameter for _, parameter in named], {"lr": lr})
         self._share_groups()
 

@@ -13,7 +13,8 @@ from reward_forcing import seeding
 from reward_forcing.codecs.protocols import TextEncoder
 from reward_forcing.flow import add_noise, stratified_sigma
 from reward_forcing.losses.flow_matching import flow_matching
-from reward_forcing.modules.steps import Batch, Recipe, Scalars, learn, prefixed
+from reward_forcing.modules import sharding
+from reward_forcing.modules.steps import Batch, Recipe, Scalars, learn, prefixed, prepare_text
 from reward_forcing.networks.wan import WanTransformer
 
 
@@ -81,6 +82,14 @@ class Pretraining(LightningModule):
         self.text, self.recipe, self.seed = text, recipe, seed
         self.lessons, self.steps, self.prompt_dropout = tuple(lessons), steps, prompt_dropout
 
+    def configure_model(self) -> None:
+        """Split the networks, where the strategy asks for it."""
+        sharding.shard_all(self, [self.teacher, self.teacher_ema])
+
+    def on_fit_start(self) -> None:
+        """See to it that all prompts are encoded."""
+        prepare_text(self, self.text)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Scalars:  # noqa: ARG002 (Lightning's name)
         """One optimiser step on clips: `latents`, their loss weights `emphasis`, and `prompts`."""
         optimizer = self.optimizers()
@@ -110,4 +119,4 @@ class Pretraining(LightningModule):
 
     def exports(self) -> dict[str, nn.Module]:
         """What training is for: the averaged teacher."""
-        return {"teacher": self.teacher_ema}
+        return {"teacher": sharding.whole(self.teacher_ema)}

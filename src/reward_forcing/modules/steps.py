@@ -10,6 +10,8 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from reward_forcing.codecs.protocols import TextEncoder
+from reward_forcing.modules.sharding import average_over_ranks, full, sync_gradients
 from reward_forcing.seeding import Key
 
 Scalars: TypeAlias = dict[str, Tensor]
@@ -106,28 +108,32 @@ def learn(
 ) -> Scalars:
     """One optimiser step on one batch of a rank.
 
+    Randomness is keyed by the completed steps and the micro-batch's place among those of all ranks, so that n ranks
+    with one micro-batch each do what one rank does with n.
+
     Args:
-        module: whose training step this is; its completed steps and rank key the randomness.
+        module: whose training step this is.
         optimizer: of the network that learns.
         recipe: how it learns.
         batch: tensors and lists of equal length.
         loss_of: the "loss" of a micro-batch, and whatever else is to be reported of it, given a key for its randomness.
 
     Returns:
-        The mean of what was reported, the norm of the gradient before clipping, and the learning rate.
+        The mean over ranks of what was reported, the norm of the gradient before clipping, and the learning rate.
     """
     reports: list[Scalars] = []
     optimizer.zero_grad(set_to_none=True)
     for index, part in enumerate(micro_batches(batch, recipe.micro_batches)):
-        report = loss_of(part, (module.global_step, module.global_rank, index))
+        report = loss_of(part, (module.global_step, module.global_rank * recipe.micro_batches + index, 0))
+        sync_gradients(module, wanted=index == recipe.micro_batches - 1)
         module.manual_backward(report["loss"] / recipe.micro_batches)
         reports.append({name: value.detach() for name, value in report.items()})
     rate = _set_rate(optimizer, recipe.rate(module.global_step))
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    norm = nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)
+    norm = full(nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip))
     optimizer.step()
     means = {name: torch.stack([report[name] for report in reports]).mean() for name in reports[0]}
-    return {**means, "gradient_norm": norm, "learning_rate": torch.tensor(rate)}
+    return {**average_over_ranks(means), "gradient_norm": norm, "learning_rate": torch.tensor(rate)}
 
 
 def _set_rate(optimizer: LightningOptimizer | Optimizer, share: float) -> float:
@@ -145,9 +151,23 @@ def prefixed(prefix: str, scalars: Scalars) -> Scalars:
 
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move averaged weights towards the network's: `decay average + (1 - decay) network`."""
+    """Move averaged weights towards the network's: `decay average + (1 - decay) network`, where they learn."""
     for mean, value in zip(average.parameters(), network.parameters(), strict=True):
-        mean.lerp_(value, 1 - decay)
+        if value.requires_grad:
+            mean.lerp_(value, 1 - decay)
+
+
+def prepare_text(module: LightningModule, text: TextEncoder) -> None:
+    """Have all prompts of the data encoded or refused before the first step: by the first process, then by the others.
+
+    Content that does not list its prompts is encoded as it comes.
+    """
+    data = getattr(module.trainer, "datamodule", None)
+    prompts = getattr(getattr(data, "content", None), "prompts", ())
+    for first in (True, False):
+        if module.trainer.is_global_zero == first:
+            text.prepare(prompts)
+        module.trainer.strategy.barrier()
 
 
 def is_student_turn(step: int, fake_score_steps: int) -> bool:

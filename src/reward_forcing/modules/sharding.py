@@ -1,0 +1,120 @@
+"""Networks split over processes (FSDP2): each keeps a share of every parameter and borrows the rest, block by block."""
+
+import warnings
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias
+
+import torch
+from lightning import LightningModule
+from lightning.pytorch.strategies import ModelParallelStrategy
+from torch import Tensor, distributed, nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor
+
+from reward_forcing.networks.wan import WanTransformer
+
+ComputeDtype: TypeAlias = Literal["bfloat16"] | None
+"""What sharded networks compute in; None: in the precision of their parameters."""
+
+
+def strategy(*, devices: int, nodes: int = 1, timeout_minutes: int = 30) -> ModelParallelStrategy:
+    """Lightning's strategy for sharding over all processes of a run.
+
+    Args:
+        devices: processes of a machine.
+        nodes: machines.
+        timeout_minutes: how long a process waits for the others.
+
+    Raises:
+        ValueError: a number is not positive.
+    """
+    for name, value in (("devices", devices), ("nodes", nodes), ("timeout_minutes", timeout_minutes)):
+        if value < 1:
+            raise ValueError(f"trainer.strategy.{name} is {value}; it must be at least 1")
+    wait = timedelta(minutes=timeout_minutes)
+    return ModelParallelStrategy(data_parallel_size=devices * nodes, tensor_parallel_size=1, timeout=wait)
+
+
+def shard(network: nn.Module, mesh: DeviceMesh, compute_dtype: ComputeDtype = None) -> None:
+    """Split a network's parameters over a mesh, in place; a network that is split stays as it is.
+
+    Blocks are gathered one at a time, the root's own layers during the whole pass; all are given back after every pass,
+    so that parameters seen from outside are always shares. Gradients are summed in fp32.
+
+    Args:
+        network: with transformer blocks.
+        mesh: one-dimensional.
+        compute_dtype: of forward and backward passes; the shares and the optimiser keep their own precision.
+    """
+    if isinstance(network, FSDPModule):
+        return
+    warnings.filterwarnings("ignore", r"FSDP2-wrapped module .* returned a view tensor")  # nothing here is in place
+    policy = MixedPrecisionPolicy(
+        param_dtype=getattr(torch, compute_dtype) if compute_dtype else None,
+        reduce_dtype=torch.float32,
+        cast_forward_inputs=False,  # noise levels stay fp32; the network itself casts latents at its door
+    )
+    blocks = network.blocks
+    assert isinstance(blocks, nn.ModuleList)
+    for block in blocks:
+        fully_shard(block, mesh=mesh, mp_policy=policy)
+    fully_shard(network, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
+
+
+def shard_all(module: LightningModule, networks: Iterable[nn.Module]) -> None:
+    """What `configure_model` does: split networks if the module's strategy has a mesh, else nothing.
+
+    Under the trainer's precision `bf16-mixed`, blocks are gathered and computed in bf16.
+    """
+    mesh = module.device_mesh
+    if mesh is None:
+        return
+    for network in networks:
+        shard(network, mesh["data_parallel"], "bfloat16" if module.trainer.precision == "bf16-mixed" else None)
+
+
+def is_sharded(module: nn.Module) -> bool:
+    """Whether any part of a module is split, so that all processes must take part in its passes."""
+    return any(isinstance(part, FSDPModule) for part in module.modules())
+
+
+def sync_gradients(module: nn.Module, *, wanted: bool) -> None:
+    """Whether the next backward pass sums gradients over processes; only that of the last micro-batch needs to."""
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.set_requires_gradient_sync(wanted, recurse=False)
+
+
+def full(tensor: Tensor) -> Tensor:
+    """A whole tensor from shares; every process must ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def gathered(network: nn.Module) -> dict[str, Tensor]:
+    """The whole tensors of a network, on the CPU of every process; every process must ask."""
+    return {name: full(tensor.detach()).cpu() for name, tensor in network.state_dict().items()}
+
+
+def whole(network: WanTransformer) -> WanTransformer:
+    """The network itself, or what its shares make up; every process must ask."""
+    return rebuilt(network, gathered(network)) if is_sharded(network) else network
+
+
+def rebuilt(network: WanTransformer, tensors: dict[str, Tensor]) -> WanTransformer:
+    """A plain network of the same sizes, holding the given tensors."""
+    with torch.device("meta"):
+        plain = WanTransformer(**network.sizes)
+    plain.load_state_dict(tensors, assign=True)
+    return plain
+
+
+def average_over_ranks(scalars: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The mean over all processes of what each reports; in a single process, the same."""
+    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
+        return scalars
+    values = torch.stack([value.detach().float() for value in scalars.values()])
+    distributed.all_reduce(values)
+    means: Any = values / distributed.get_world_size()
+    return dict(zip(scalars, means.unbind(), strict=True))

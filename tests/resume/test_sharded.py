@@ -1,0 +1,66 @@
+"""Training sharded over two processes does what one process does, and continues exactly."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from reward_forcing.networks.wan import WanTransformer
+from tests import tiny
+from tests.resume import sharded_run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What two processes found."""
+    folder = tmp_path_factory.mktemp("sharded")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [*launcher, "-m", "tests.resume.sharded_run", str(folder)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-6000:]
+    result: dict[str, Any] = torch.load(folder / "found.pt", weights_only=True)
+    return result
+
+
+def test_every_network_is_split(found: dict[str, Any]) -> None:
+    assert found["sharded"]
+
+
+def test_two_processes_do_what_one_does(found: dict[str, Any]) -> None:
+    alone = sharded_run.module(2)
+    _, reports = sharded_run.fit(alone, 4, 1)
+    for one, two in zip(sharded_run.numbers(reports), found["reports"], strict=True):
+        assert one == pytest.approx(two, rel=1e-4, abs=1e-5)
+    for name, value in alone.state_dict().items():
+        torch.testing.assert_close(found["weights"][name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_two_and_two_steps_are_four(found: dict[str, Any]) -> None:
+    assert found["reports"][2:] == found["rest"]
+    for name, value in found["weights"].items():
+        assert torch.equal(value, found["resumed"][name]), name
+
+
+def test_exports_are_whole(found: dict[str, Any]) -> None:
+    averaged = {name[12:]: value for name, value in found["weights"].items() if name.startswith("student_ema.")}
+    for key in ("export", "lora_export"):
+        network = WanTransformer(**tiny.SIZES)
+        network.load_state_dict(found[key])
+    assert all(torch.equal(found["export"][name], value) for name, value in averaged.items())
+
+
+def test_adapters_learn_in_bf16_when_split(found: dict[str, Any]) -> None:
+    assert all(report[name] > 0 for report in found["lora"] for name in report if name.endswith("gradient_norm"))
+    exact, coarse = (found[key][0]["student/score_gap"] for key in ("reports", "lora"))
+    assert coarse == pytest.approx(exact, rel=0.1), "fresh adapters change nothing"
+    assert coarse != exact

@@ -104,6 +104,22 @@ def test_prompts_are_encoded_ahead(world: Path, tmp_path: Path, capsys: pytest.C
     assert "3 prompts encoded, 3 there" in capsys.readouterr().out
     assert main(embed) == 0
     assert "0 prompts encoded, 3 there" in capsys.readouterr().out
+    assert main([*embed, "--set", "text.negative=bad cat"]) == 0
+    assert "1 prompts encoded, 4 there" in capsys.readouterr().out
+
+
+def test_encoding_ahead_with_every_option(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    schedule = {"prompt": "a cat", "seed": 3, "schedule": [{"at": "5s", "prompt": "red cat"}]}
+    (tmp_path / "videos.jsonl").write_text(json.dumps(schedule))
+    store = tmp_path / "a store = here"
+    places = ["--text", world / "text", "--tokenizer", world / "Wan2.1-T2V-1.3B/google/umt5-xxl", "--out", store]
+    options = [*places, "--batch", 1, "--device", "cpu", "--dtype", "float32"]
+    assert main(["data", "embed", str(tmp_path / "videos.jsonl"), "a  red cat", *map(str, options)]) == 0
+    said = capsys.readouterr().out
+    assert f"{store}: 4 prompts encoded, 4 there" in said
+    assert "next: reward-forcing generate STUDENT" in said
+    assert main(["data", "embed", "a cat", "--text", "nowhere.pth", "--out", str(tmp_path / "other")]) == 2
+    assert "text: nowhere.pth is not there; allowed: models_t5_umt5-xxl-enc-bf16.pth" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -202,14 +202,21 @@ def _data(command: argparse.ArgumentParser) -> None:
 
 
 def _data_embed(embed: argparse.ArgumentParser) -> None:
-    embed.add_argument("prompts", nargs="+", metavar="TEXT|FILE", help="prompts, or files with one a line")
-    embed.add_argument(
+    add = embed.add_argument
+    add("prompts", nargs="+", metavar="TEXT|FILE", help="prompts, files with one a line, or .jsonl files of schedules")
+    add("--text", type=Path, help="the encoder: Wan's models_t5_umt5-xxl-enc-bf16.pth or a folder of transformers")
+    add("--tokenizer", type=Path, help="folder of its tokenizer")
+    add("--out", type=Path, help="folder of the cache")
+    add("--batch", type=int, help="prompts encoded together (default: 8)")
+    add("--device", choices=["auto", "cpu", "cuda"], help="where to compute (default: auto)")
+    add("--dtype", choices=["float32", "bfloat16"], help="to compute in (default: bfloat16)")
+    add(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         dest="overrides",
-        help="checkpoints.folder=DIR, checkpoints.embeddings=DIR, text.encoder.device=cuda, text.encoder.batch=32, ...",
+        help="any other key of configs/stream.yaml: checkpoints.folder=DIR, text.negative=..., ...",
     )
 
 

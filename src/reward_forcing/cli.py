@@ -80,9 +80,7 @@ def _run_data(given: argparse.Namespace) -> None:
         print(write_pairs(given.teacher, given.folder, words, plan, seed=given.seed, batch=given.batch))
         return
     if given.action == "embed":
-        from reward_forcing.convert import embed
-
-        print(embed(read_prompts(given.prompts), given.overrides))
+        _embed(given)
         return
     from reward_forcing.data import commands
 
@@ -94,6 +92,19 @@ def _run_data(given: argparse.Namespace) -> None:
         "inspect": commands.inspect_shards,
     }
     print(actions[given.action](**settings))
+
+
+def _embed(given: argparse.Namespace) -> None:
+    from reward_forcing.convert import embed
+    from reward_forcing.schedules import read_schedules
+
+    videos = [video for text in given.prompts if text.endswith(".jsonl") for video in read_schedules(text)]
+    words = read_prompts([text for text in given.prompts if not text.endswith(".jsonl")])
+    words += [prompt for video in videos for prompt in (video.prompt, *video.switches.values())]
+    values = {key: getattr(given, name) for name, key in EMBED_KEYS.items()}
+    chosen = {key: f'"{value}"' if isinstance(value, Path) else value for key, value in values.items()}
+    settings = [f"{key}={value}" for key, value in chosen.items() if value is not None]
+    print(embed(list(dict.fromkeys(words)), [*settings, *given.overrides]))
 
 
 def _run_generate(given: argparse.Namespace) -> None:
@@ -158,6 +169,16 @@ def read_prompts(given: Sequence[str]) -> list[str]:
         prompts += lines_of(text) if text.endswith(".txt") or Path(text).is_file() else [text]
     return list(dict.fromkeys(prompts))
 
+
+EMBED_KEYS = {
+    "text": "checkpoints.text",
+    "tokenizer": "checkpoints.tokenizer",
+    "out": "checkpoints.embeddings",
+    "batch": "text.encoder.batch",
+    "device": "text.encoder.device",
+    "dtype": "text.encoder.dtype",
+}
+"""What options of `reward-forcing data embed` are called in the config."""
 
 RUN: dict[str, Callable[[argparse.Namespace], Any]] = {
     "demo": _run_demo,

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from reward_forcing.composition import configuration
 from reward_forcing.networks.sources import inspect
 from reward_forcing.networks.weights import Precision, load, save
@@ -57,20 +55,22 @@ def embed(prompts: Sequence[str], overrides: Sequence[str] = ()) -> str:
     """Encode prompts, and the negative one, into the cache on disk: `reward-forcing data embed`.
 
     Args:
-        prompts: to encode; those that are there already are skipped.
+        prompts: to encode; those that are there already are skipped, and an interrupted run continues.
         overrides: of the config `stream` with text=umt5_cached and checkpoints=wan.
 
     Returns:
-        What was done.
+        What was done, and what can be done next.
 
     Raises:
         ValueError: a file is missing, or an override does not fit.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    fixed = ["checkpoints=wan", "geometry=wan_480p", "codec=wan", "text=umt5_cached", f"text.encoder.device={device}"]
+    fixed = ["checkpoints=wan", "geometry=wan_480p", "codec=wan", "text=umt5_cached"]
     text = configuration.build(configuration.compose([*fixed, *overrides], name="stream"), "text")
     before = len(text.store)
-    text.prepare(prompts)
-    added = len(text.store) - before
-    size = sum(path.stat().st_size for path in text.store.folder.glob("*.safetensors")) / 1e6
-    return f"{text.store.folder}: {added} prompts encoded, {len(text.store)} there, {size:.1f} MB"
+    text.prepare(["", *prompts])
+    added, folder = len(text.store) - before, text.store.folder
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6
+    return (
+        f"{folder}: {added} prompts encoded, {len(text.store)} there, {size:.1f} MB\n"
+        f"next: reward-forcing generate STUDENT --prompts PROMPTS --set checkpoints.embeddings={folder}"
+    )

@@ -117,7 +117,8 @@ def test_the_empty_prompt_is_the_negative_one(loader: Loader) -> None:
 
 def test_what_was_read_stays_in_memory_but_not_all(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cached_text, "RECENT", 2)
-    text, read = cached(loader), []
+    text = cached(loader)
+    read: list[str] = []
     text.prepare(["a", "cat", "fast"])
     monkeypatch.setattr(EmbeddingStore, "read", _noting(EmbeddingStore.read, read))
     for prompt in ("a", "cat", "a", "fast", "a", "cat"):

@@ -21,8 +21,9 @@ def read_tensors(path: Path, place: str = "codec") -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(path)
-        held: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            held: dict[str, Tensor] = load_file(path)
+        else:
+            held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         return dict(held)
     except Exception as error:  # torch and safetensors raise many kinds
         raise ValueError(f"{place}: {path} cannot be read as a file of tensors ({first_line(error)})") from error

@@ -16,6 +16,7 @@ from reward_forcing.toy.captions import VOCABULARY
 NEEDED = {"data=clips": "data.content.source.path=x", "data=videos": "data.content.source.path=x"}
 NEEDED |= {"data=pairs": "data.content.source.path=x", "data=prompts": "data.content.prompts.path=x"}
 NEEDED |= dict.fromkeys(("codec=tiny_wan", "text=umt5", "text=umt5_cached"), "checkpoints=wan")
+NEEDED |= {"reward=clip": "reward.pretrained=x", "reward=optical_flow": "reward.weights=x"}
 CHOICES = [(group, option) for group in groups() for option in options(group)]
 
 
@@ -37,7 +38,8 @@ def test_every_sink_goes_with_every_loss(sink: str, loss: str) -> None:
 @pytest.mark.parametrize("reward", options("reward"))
 @pytest.mark.parametrize("module", options("module"))
 def test_every_reward_goes_with_every_module(module: str, reward: str) -> None:
-    validate(compose([f"module={module}", f"reward={reward}"]))
+    choice = f"reward={reward}"
+    validate(compose([f"module={module}", choice, *([NEEDED[choice]] if choice in NEEDED else [])]))
 
 
 @pytest.mark.parametrize("name", options("experiments"))

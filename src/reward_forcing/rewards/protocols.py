@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from reward_forcing.shapes import Latents, Rewards
+from reward_forcing.shapes import Latents, Rewards, Video
 
 
 @runtime_checkable
@@ -18,4 +18,13 @@ class RewardModel(Protocol):
 
     def to(self, device: torch.device | str, /) -> "RewardModel":
         """The same judge, computing there."""
+        ...
+
+
+@runtime_checkable
+class PixelReward(RewardModel, Protocol):
+    """Judges pixels, so that several can share what was decoded once."""
+
+    def judge(self, video: Video, prompts: Sequence[str]) -> Rewards:
+        """One number a video, higher is better."""
         ...

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reward_forcing.codecs.protocols import LatentCodec
-from reward_forcing.shapes import Latents, Rewards
+from reward_forcing.rewards.decoding import decoded
+from reward_forcing.shapes import Latents, Rewards, Video
 from reward_forcing.toy import tracker
 from reward_forcing.toy.captions import parse
 from reward_forcing.toy.tracker import Track
@@ -47,16 +48,16 @@ class TrackedMotion:
     """Rewards in about [-5, 0.2]; the truth earns about 0. Needs at least `weights.span + 1` frames.
 
     Args:
-        codec: decodes the samples.
+        codec: decodes the samples; None: another decodes (a weighted sum).
         weights: how the parts are put together.
     """
 
-    def __init__(self, codec: LatentCodec, weights: MotionWeights | None = None) -> None:
+    def __init__(self, codec: LatentCodec | None, weights: MotionWeights | None = None) -> None:
         self.codec, self.weights = codec, weights or MotionWeights()
 
     def to(self, device: torch.device | str, /) -> "TrackedMotion":
         """Itself, with its codec moved."""
-        self.codec = self.codec.to(device)
+        self.codec = self.codec and self.codec.to(device)
         return self
 
     @torch.no_grad()
@@ -64,9 +65,14 @@ class TrackedMotion:
         """One reward a sample.
 
         Raises:
-            ValueError: not one prompt a sample, or a prompt that is no caption of the toy world.
+            ValueError: not one prompt a sample, or a prompt that is no caption of the toy world, or no codec.
         """
-        return motion_reward(tracker.track(self.codec.decode(clean), prompts), prompts, self.weights)
+        return self.judge(decoded(self.codec, clean, prompts, place="rewards.tracked_motion"), prompts)
+
+    @torch.no_grad()
+    def judge(self, video: Video, prompts: Sequence[str]) -> Rewards:
+        """One reward a video."""
+        return motion_reward(tracker.track(video, prompts), prompts, self.weights)
 
 
 def motion_reward(seen: Track, prompts: Sequence[str], weights: MotionWeights) -> Rewards:

@@ -6,7 +6,14 @@ from reward_forcing.flow import add_noise, bell_weights, schedule, to_velocity
 from reward_forcing.losses.flow_matching import flow_matching
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.none import NoSink
-from reward_forcing.modules.initialisation import DiffusionForcing, Objective, ODERegression, TeacherForcing, per_chunk
+from reward_forcing.modules.initialisation import (
+    Consistency,
+    DiffusionForcing,
+    Objective,
+    ODERegression,
+    TeacherForcing,
+    per_chunk,
+)
 from reward_forcing.networks import layouts
 from reward_forcing.networks.wan import WanTransformer
 from tests import tiny, training
@@ -129,3 +136,43 @@ def test_levels_of_teacher_forcing_are_half_listed_half_continuous() -> None:
     assert listed.float().mean() == pytest.approx(0.5, abs=0.03)
     assert (drawn[listed] == 0.7).float().mean() == pytest.approx(0.5, abs=0.03)
     assert drawn[~listed].mean() == pytest.approx(0.5, abs=0.03)
+
+
+class Ray(WanTransformer):
+    """The exact velocity in a world of one clip: from wherever one is, straight towards it."""
+
+    def __init__(self, only: torch.Tensor) -> None:
+        super().__init__(**tiny.SIZES)
+        self.only = only
+
+    def forward(self, noisy: torch.Tensor, sigma: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+        copies = (len(noisy) // len(self.only), noisy.shape[1] // self.only.shape[1], 1, 1, 1)
+        return (noisy - self.only.repeat(copies)) / sigma.clamp_min(1e-6)[:, :, None, None, None]
+
+
+def consistency(teacher: WanTransformer, guidance_scale: float = 3.0) -> Consistency:
+    words = training.Words()
+    return Consistency(teacher=teacher, text=words, chunk_frames=2, steps=8, shift=5.0, guidance_scale=guidance_scale)
+
+
+def test_the_exact_consistency_function_has_no_consistency_loss() -> None:
+    """In a world of one clip every trajectory is straight, so Euler steps are exact and the clean end is the clip."""
+    batch = next(iter(training.StepLoader(2)))
+    exact = Ray(batch["latents"])
+    assert loss_of(consistency(exact), exact) < 1e-6
+    assert loss_of(consistency(exact), tiny.network()) > 1e-2
+    assert loss_of(consistency(tiny.network()), exact) < loss_of(consistency(tiny.network()), tiny.network())
+
+
+def test_consistency_trains_the_student_alone_under_guidance() -> None:
+    teacher, student = tiny.network(3), tiny.network()
+    loss = loss_of(consistency(teacher), student)
+    loss.backward()
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+    assert any(parameter.grad is not None for parameter in student.parameters())
+    assert loss_of(consistency(teacher, guidance_scale=1.0), student) != loss
+
+
+def test_consistency_needs_steps() -> None:
+    with pytest.raises(ValueError, match=r"objective\.steps is 0; it must be at least 1"):
+        Consistency(teacher=tiny.network(), text=training.Words(), chunk_frames=2, steps=0, shift=5.0, guidance_scale=1)

@@ -1,4 +1,4 @@
-"""How a bidirectional network learns to be a causal student: three objectives of one signature."""
+"""How a bidirectional network learns to be a causal student: four objectives of one signature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,15 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from reward_forcing.flow import add_noise, bell_weights, random_sigma, schedule, to_clean
+from reward_forcing.codecs.protocols import TextEncoder
+from reward_forcing.flow import add_noise, bell_weights, denoising_levels, random_sigma, schedule, to_clean
 from reward_forcing.losses.flow_matching import flow_matching
+from reward_forcing.losses.score_gap import guided_velocity
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.networks import layouts
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.rollout import level_of
-from reward_forcing.shapes import Latents, Prompts
+from reward_forcing.shapes import Latents, Prompts, Sigma
 
 TABLE_STEPS = 1000
 """Resolution of the table of training weights (Self Forcing's scheduler)."""
@@ -153,3 +155,75 @@ class ODERegression:
         noisy = states[torch.arange(size)[:, None], chosen, torch.arange(frames)[None]]
         velocity = student(noisy, sigma, prompt, layout=layouts.block_causal(frames, self.chunk_frames))
         return (to_clean(noisy, velocity, sigma) - states[:, -1]).square().mean()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consistency:
+    """Agree with oneself one step of the teacher further on (consistency distillation), without stored trajectories.
+
+    Noisy real latents `x_t` are moved to the neighbouring level `s < t` by an Euler step of the teacher under guidance,
+    `x_s = x_t + (s - t) v(x_t, t)`. With `f(x, t) = x - t v_student(x, t)`, the student's clean estimate given the
+    clean chunks before, the loss is the mean of `(f(x_t, t) - sg[f(x_s, s)])^2`; at `s = 0`, `f` is the identity, so
+    the target is `x_s` itself. The target is the student of the moment (Song and Dhariwal 2023: no average is needed).
+
+    A clip has one level, at which a bidirectional teacher is at home.
+
+    Args:
+        teacher: frozen; bidirectional.
+        text: encodes the negative prompt.
+        chunk_frames: frames of a chunk.
+        steps: of the teacher's sampler; neighbouring levels are one step apart.
+        shift: how far the levels lean towards 1.
+        guidance_scale: of the teacher, in the standard convention.
+
+    Raises:
+        ValueError: there are no steps.
+    """
+
+    teacher: WanTransformer
+    text: TextEncoder
+    chunk_frames: int
+    steps: int
+    shift: float
+    guidance_scale: float
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"objective.steps is {self.steps}; it must be at least 1")
+        self.teacher.requires_grad_(requires_grad=False).eval()
+
+    def __call__(
+        self,
+        student: WanTransformer,
+        batch: dict[str, Any],
+        prompt: Prompts,
+        rng: torch.Generator,
+        step: int,  # noqa: ARG002
+    ) -> Tensor:
+        """Mean square disagreement of clean estimates one step apart."""
+        clean: Latents = batch["latents"]
+        levels = torch.tensor([*denoising_levels(self.steps, self.shift), 0.0])
+        index = torch.randint(self.steps, (len(clean), 1), generator=rng)
+        high, low = (levels[place].to(clean).expand(clean.shape[:2]) for place in (index, index + 1))
+        noisy = add_noise(clean, torch.randn(clean.shape, generator=rng).to(clean.device), high)
+        with torch.no_grad():
+            velocity = guided_velocity(
+                self.teacher,
+                noisy,
+                high,
+                prompt=prompt,
+                negative=self.text([""] * len(clean)).to(clean.device),
+                guidance_scale=self.guidance_scale,
+            )
+            nearer = noisy + (low - high)[:, :, None, None, None] * velocity
+            target = self._estimate(student, clean, nearer, low, prompt)
+        return (self._estimate(student, clean, noisy, high, prompt) - target).square().mean()
+
+    def _estimate(
+        self, student: WanTransformer, clean: Latents, noisy: Latents, sigma: Sigma, prompt: Prompts
+    ) -> Latents:
+        """The clean estimate of every chunk from its noisy form and the clean chunks before it, in one pass."""
+        frames = clean.shape[1]
+        layout = layouts.teacher_forcing(frames, self.chunk_frames)
+        both, levels = torch.cat([clean, noisy], 1), torch.cat([torch.zeros_like(sigma), sigma], 1)
+        return to_clean(noisy, student(both, levels, prompt, layout=layout)[:, frames:], sigma)

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,37 @@ def test_the_tokenizer_of_a_pipeline(files: Path, tmp_path: Path) -> None:
     write_tokenizer(tmp_path / "tokenizer")
     text = load_umt5(files / "pipeline", tmp_path, dtype="float32")
     assert torch.equal(text(["a cat"]), load(files)(["a cat"]))
+
+
+def test_a_tokenizer_of_the_kind_that_wan_comes_with(files: Path, tmp_path: Path) -> None:
+    from transformers import T5Tokenizer
+
+    pieces = ["<pad>", "</s>", "<unk>", "▁", "▁a", "▁red", "▁cat", "动", "s"]
+    T5Tokenizer(vocab=[(piece, -float(n)) for n, piece in enumerate(pieces)], extra_ids=0).save_pretrained(
+        str(tmp_path)
+    )
+    text = load_umt5(files / "official.pth", tmp_path, dtype="float32", tokens=4, sizes=SIZES)
+    expected = small_encoder()(torch.tensor([[4, 6, 8, 1]])).last_hidden_state
+    assert_close(text([" a\ncats "]), expected)
+    with pytest.warns(UserWarning, match=r"'a red cat动'... has 5 tokens, .* kept up to ...'a red cat'"):
+        text.prepare(["a red cat动"])
+
+
+def test_a_folder_that_lacks_something_is_no_random_encoder(files: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(files / "pipeline/text_encoder", tmp_path / "encoder")
+    weights, name = tmp_path / "encoder/model.safetensors", "encoder.block.1.layer.0.SelfAttention.q.weight"
+    state = load_file(weights)
+    save_file({key: tensor for key, tensor in state.items() if key != name}, weights, {"format": "pt"})
+    with pytest.raises(ValueError, match=rf"encoder does not fit UMT5EncoderModel: 1 missing, first {name}"):
+        load_umt5(tmp_path / "encoder", files / "tokenizer")
+    save_file({**state, name: torch.zeros(3, 3)}, weights, {"format": "pt"})
+    with pytest.raises(ValueError, match=r"^text: .*encoder cannot be read as UMT5EncoderModel"):
+        load_umt5(tmp_path / "encoder", files / "tokenizer")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"^text: .*encoder cannot be read as UMT5EncoderModel"):
+        load_umt5(tmp_path / "encoder", files / "tokenizer")
 
 
 def test_damaged_files(files: Path, tmp_path: Path) -> None:

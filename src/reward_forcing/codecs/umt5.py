@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from reward_forcing.codecs.files import first_line, read_tensors, require_fit
@@ -168,7 +169,7 @@ def _tokenizer(folder: Path) -> Any:
         raise ValueError(f"text: the tokenizer {folder} is not there; allowed: Wan's folder google/umt5-xxl")
     try:
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         raise ValueError(f"text: {folder} holds no tokenizer ({first_line(error)})") from error
 
 
@@ -176,9 +177,15 @@ def _from_folder(folder: Path, precision: torch.dtype) -> Any:
     from transformers import UMT5EncoderModel
 
     try:
-        return UMT5EncoderModel.from_pretrained(str(folder), local_files_only=True, dtype=precision)
-    except (OSError, ValueError) as error:
+        encoder, told = UMT5EncoderModel.from_pretrained(
+            str(folder), local_files_only=True, dtype=precision, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"text: {folder} cannot be read as UMT5EncoderModel ({first_line(error)})") from error
+    missing = sorted(told["missing_keys"])
+    if missing:
+        raise ValueError(f"text: {folder} does not fit UMT5EncoderModel: {len(missing)} missing, first {missing[0]}")
+    return encoder
 
 
 def _from_file(path: Path, sizes: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from reward_forcing.codecs.protocols import LatentCodec
-from reward_forcing.codecs.tiny_vae import MemBlock, TGrow, TinyCodec, TPool, load_tiny_codec
+from reward_forcing.codecs.tiny_vae import MemBlock, TGrow, TinyCodec, TinyPast, TPool, load_tiny_codec
 from tests import tiny
 
 WIDTHS = (8, 6, 4, 4)
@@ -72,6 +72,50 @@ def test_chunks_decode_to_the_whole_exactly(sizes: list[int]) -> None:
         parts.append(video)
     assert [part.shape[1] for part in parts] == [4 * sizes[0] - 3, *(4 * size for size in sizes[1:])]
     assert torch.equal(torch.cat(parts, 1), codec().decode(clean))
+
+
+def test_streams_side_by_side_do_not_meet() -> None:
+    clips = [tiny.normal(1, 4, 16, 2, 2, seed=seed) for seed in (1, 2)]
+    pasts: list[TinyPast | None] = [None, None]
+    parts: list[list[Tensor]] = [[], []]
+    for start in (0, 2):
+        for stream, clip in enumerate(clips):
+            video, pasts[stream] = codec().decode_next(clip[:, start : start + 2], pasts[stream])
+            parts[stream].append(video)
+    for part, clip in zip(parts, clips, strict=True):
+        assert torch.equal(torch.cat(part, 1), codec().decode(clip))
+
+
+def test_a_batch_is_its_videos() -> None:
+    clean = tiny.normal(3, 4, 16, 2, 2)
+    assert_close(codec().decode(clean), torch.cat([codec().decode(one) for one in clean.split(1)]), atol=1e-6, rtol=0)
+
+
+def test_a_past_is_a_value_and_does_not_grow() -> None:
+    _, start = codec().decode_next(tiny.normal(1, 2, 16, 2, 2))
+    first, after = codec().decode_next(tiny.normal(1, 3, 16, 2, 2, seed=1), start)
+    again, _ = codec().decode_next(tiny.normal(1, 3, 16, 2, 2, seed=1), start)
+    assert torch.equal(first, again)
+    held = sum(frame.untyped_storage().nbytes() for frame in after.frames)
+    assert start.bytes == after.bytes == held > 0, "views would keep more alive than they show"
+
+
+def test_memory_of_a_stream_at_real_size() -> None:
+    """Three memory blocks a level: 34 million elements, where the large autoencoder has 945."""
+    levels = [(256, 8), (128, 4), (64, 2)]
+    elements = sum(3 * width * (480 // scale) * (832 // scale) for width, scale in levels)
+    with torch.device("meta"):
+        _, past = TinyCodec().half().decode_next(torch.empty(1, 1, 16, 60, 104))
+    assert past.bytes == 2 * elements == 67_092_480
+
+
+def test_what_cannot_be_decoded() -> None:
+    clean = tiny.normal(2, 1, 16, 2, 2)
+    _, past = codec().decode_next(clean)
+    with pytest.raises(ValueError, match=r"another stream's: batch, height, width \[2, 2, 2\]; .* are \[1, 2, 2\]"):
+        codec().decode_next(clean[:1], past)
+    with pytest.raises(ValueError, match="there are no latent frames to decode"):
+        codec().decode(clean[:, :0])
 
 
 def test_files_come_back(tmp_path: Path) -> None:

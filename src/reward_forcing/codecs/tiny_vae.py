@@ -28,6 +28,11 @@ class TinyPast:
 
     frames: tuple[Tensor, ...]
 
+    @property
+    def bytes(self) -> int:
+        """Memory it takes, however long the stream has been."""
+        return sum(frame.nbytes for frame in self.frames)
+
 
 class MemBlock(nn.Module):
     """A residual block that also sees its input of the frame before."""
@@ -101,7 +106,7 @@ class TinyCodec(nn.Module):
             raise ValueError(f"codec: the video is {height} x {width}; rows and columns must be multiples of {SCALE}")
         missing = -video.shape[1] % STRIDE
         filled = torch.cat([video, video[:, -1:].expand(-1, missing, -1, -1, -1)], 1)
-        frames, past = [], None
+        frames, past = [], TinyPast(())
         for frame in self._inside((filled + 1) / 2).unbind(1):
             made, past = self._step(self.encoder, frame, past)
             frames += made
@@ -112,13 +117,21 @@ class TinyCodec(nn.Module):
         return self.decode_next(latents)[0]
 
     def decode_next(self, latents: Latents, past: TinyPast | None = None) -> tuple[Video, TinyPast]:
-        """The video of the next latent frames; chunks of any sizes give what the whole clip would."""
+        """The video of the next latent frames; chunks of any sizes give exactly what the whole clip would.
+
+        Raises:
+            ValueError: there are none, or the past is another stream's.
+        """
+        if not latents.shape[1]:
+            raise ValueError("codec: there are no latent frames to decode; allowed: 1 or more")
+        if past:
+            _require_same_stream(past, latents)
         surplus = TRIMMED if past is None else 0
         frames: list[Tensor] = []
+        past = past or TinyPast(())
         for frame in self._inside(latents).unbind(1):
             made, past = self._step(self.decoder, frame, past)
             frames += made
-        assert past is not None
         return torch.stack(frames[surplus:], 1).float().clamp(0, 1) * 2 - 1, past
 
     def video_frames(self, frames: int) -> int:
@@ -129,10 +142,9 @@ class TinyCodec(nn.Module):
         weight = next(self.parameters())
         return clip.to(weight.device, weight.dtype)
 
-    def _step(self, layers: nn.Sequential, frame: Images, past: TinyPast | None) -> tuple[list[Tensor], TinyPast]:
+    def _step(self, layers: nn.Sequential, frame: Images, past: TinyPast) -> tuple[list[Tensor], TinyPast]:
         """Send one frame through; what comes out, if anything yet, and what is remembered."""
-        remembered = list(past.frames) if past else []
-        known, fresh, frames = iter(remembered), [], [frame]
+        known, fresh, frames = iter(past.frames), [], [frame]
         for layer in layers:
             if isinstance(layer, MemBlock):
                 frames, last = _remembering(layer, frames, next(known, None))
@@ -143,6 +155,15 @@ class TinyCodec(nn.Module):
             else:
                 frames = [part for frame in frames for part in _framewise(layer, frame)]
         return frames, TinyPast(tuple(fresh))
+
+
+def _require_same_stream(past: TinyPast, latents: Latents) -> None:
+    """Raise ValueError unless the first memory block remembers a frame of this batch, height and width."""
+    known, now = ([len(clip), *clip.shape[-2:]] for clip in (past.frames[0], latents))
+    if known != now:
+        raise ValueError(
+            f"codec: the past is another stream's: batch, height, width {known}; the next frames are {now}"
+        )
 
 
 def _remembering(block: MemBlock, frames: list[Tensor], before: Tensor | None) -> tuple[list[Tensor], Tensor]:

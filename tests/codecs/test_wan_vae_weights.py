@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from reward_forcing.codecs.wan_vae import WanCodec
@@ -84,6 +84,20 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "bad.pth")
     with pytest.raises(ValueError, match=r"bad\.pth does not fit AutoencoderKLWan: 1 missing, first decoder\.conv_out"):
         load_wan_codec(tmp_path / "bad.pth")
+
+
+def test_a_folder_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    """Diffusers would fill what is missing with random numbers."""
+    small_codec().vae.save_pretrained(tmp_path)
+    (file,) = tmp_path.glob("*.safetensors")
+    state = load_file(file)
+    state["surplus.weight"] = state.pop("decoder.conv_out.bias")
+    save_file(state, file)
+    with pytest.raises(ValueError, match=r"1 missing, first decoder\.conv_out\.bias; 1 unexpected, first surplus"):
+        load_wan_codec(tmp_path)
+    file.write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match="cannot be read as AutoencoderKLWan"):
+        load_wan_codec(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -89,9 +89,14 @@ def _from_folder(folder: Path) -> Any:
     if not (folder / "config.json").is_file():
         raise ValueError(f"codec: {folder} has no config.json; allowed: Wan2.1_VAE.pth or a diffusers folder")
     try:
-        return AutoencoderKLWan.from_pretrained(str(folder), local_files_only=True)
+        vae, found = AutoencoderKLWan.from_pretrained(str(folder), local_files_only=True, output_loading_info=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise ValueError(f"codec: {folder} cannot be read as AutoencoderKLWan ({first_line(error)})") from error
+    faults = {kind: sorted(found[f"{kind}_keys"]) for kind in ("missing", "unexpected")}
+    if any(faults.values()):
+        named = "; ".join(f"{len(names)} {kind}, first {names[0]}" for kind, names in faults.items() if names)
+        raise ValueError(f"codec: {folder} does not fit AutoencoderKLWan: {named}")
+    return vae
 
 
 def _from_file(path: Path, sizes: dict[str, Any]) -> Any:

@@ -170,7 +170,7 @@ def _tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, ImportError) as error:
-        raise ValueError(f"text: {folder} holds no tokenizer ({first_line(error)})") from error
+        raise ValueError(f"text: {folder} holds no tokenizer; allowed: a folder with tokenizer.json") from error
 
 
 def _from_folder(folder: Path, precision: torch.dtype) -> Any:
@@ -178,13 +178,17 @@ def _from_folder(folder: Path, precision: torch.dtype) -> Any:
 
     try:
         encoder, told = UMT5EncoderModel.from_pretrained(
-            str(folder), local_files_only=True, dtype=precision, output_loading_info=True
+            str(folder), local_files_only=True, dtype=precision, output_loading_info=True, ignore_mismatched_sizes=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"text: {folder} cannot be read as UMT5EncoderModel ({first_line(error)})") from error
-    missing = sorted(told["missing_keys"])
-    if missing:
-        raise ValueError(f"text: {folder} does not fit UMT5EncoderModel: {len(missing)} missing, first {missing[0]}")
+    faults = {
+        "misshaped": sorted(name for name, *_ in told["mismatched_keys"]),
+        "missing": sorted(told["missing_keys"]),
+    }
+    found = "; ".join(f"{len(names)} {kind}, first {names[0]}" for kind, names in faults.items() if names)
+    if found:
+        raise ValueError(f"text: {folder} does not fit UMT5EncoderModel: {found}")
     return encoder
 
 

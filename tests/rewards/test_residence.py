@@ -27,8 +27,13 @@ def test_without_offloading_it_stays() -> None:
 
 
 def test_it_goes_back_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    module, moves = nn.Linear(2, 2), []
-    monkeypatch.setattr(module, "to", lambda device: moves.append(str(device)) or module)
+    module, moves = nn.Linear(2, 2), list[str]()
+
+    def to(device: object) -> nn.Module:
+        moves.append(str(device))
+        return module
+
+    monkeypatch.setattr(module, "to", to)
     with pytest.raises(RuntimeError, match="out of memory"), residence(module, "cuda", offload=True):
         raise RuntimeError("out of memory")
     assert moves == ["cuda", "cpu"]

@@ -18,7 +18,8 @@ SMALL_PARTS = ["geometry=toy", "networks=toy", "codec=toy", "text=toy", "checkpo
 
 
 def values(name: str) -> dict[str, Any]:
-    return plain(compose([f"experiments={name}"]))
+    found: dict[str, Any] = plain(compose([f"experiments={name}"]))
+    return found
 
 
 @pytest.mark.parametrize("name", [*DISTILLATIONS, *STARTS])
@@ -70,7 +71,12 @@ def small(name: str, folder: Path) -> list[str]:
     elif name == "wan_ode_regression":
         pytest.skip("tests/test_train.py trains on trajectories")
     else:
-        chosen += ["data=toy_clips", "~data.content.source.path", *small_runs.CLIPS, f"data.content.source.root={folder}/data"]
+        chosen += [
+            "data=toy_clips",
+            "~data.content.source.path",
+            *small_runs.CLIPS,
+            f"data.content.source.root={folder}/data",
+        ]
     window = "null" if name == "self_forcing_1_3b" else "6"
     fewer = [given for given in small_runs.SMALL if "window_frames" not in given]
     return [*chosen, *fewer, f"memory.window_frames={window}", *sources, f"run_dir={folder}/run", "trainer.max_steps=2"]

@@ -88,7 +88,7 @@ class RunFolder:
             ValueError: the folder is in use and `resume` is "never", or there is no such checkpoint.
         """
         if resume == "auto":
-            return self.last if self.last.is_file() else None
+            return self.last if self.last.exists() else None
         if self.path.is_dir() and any(self.path.iterdir()):
             if resume == "never":
                 raise ValueError(
@@ -99,10 +99,11 @@ class RunFolder:
                 raise ValueError(
                     f"run_dir is {self.path}, which is not empty; resume={resume} needs another run_dir=..."
                 )
-        return None if resume == "never" else _checkpoint_at(Path(resume))
+        return None if resume == "never" else checkpoint_at(Path(resume))
 
 
-def _checkpoint_at(path: Path) -> Path:
+def checkpoint_at(path: Path) -> Path:
+    """The checkpoint that a path means: itself, or the newest of a run's folder. Raises ValueError if there is none."""
     file = RunFolder(path).last if path.is_dir() and not (path / ".metadata").exists() else path
     if not file.exists():
         raise ValueError(f"resume is {path}; allowed: never, auto, or the path of a checkpoint or of a run's folder")

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from reward_forcing.composition import configuration, validation
 from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.exports import export, notes_of
-from reward_forcing.run_folder import RunFolder, RunSettings, changes
+from reward_forcing.run_folder import RunFolder, RunSettings, changes, checkpoint_at
 
 TRACEBACK_HINT = "(HYDRA_FULL_ERROR=1 shows where this was found.)\n"
 
@@ -119,13 +119,20 @@ def run(config: DictConfig) -> Outcome:
     values = configuration.plain(config)
     settings: RunSettings = configuration.build(config, "settings")
     folder = RunFolder(Path(settings.run_dir))
-    checkpoint = folder.checkpoint(settings.resume) if _is_first() else None
-    if checkpoint:
+    checkpoint = _checkpoint(folder, settings.resume)
+    if checkpoint and _is_first():
         _require_unchanged(checkpoint, values)
     if settings.resume == "auto" and folder.finished_steps >= settings.max_steps:
         before = json.loads(folder.summary.read_text(encoding="utf-8"))
         return Outcome(folder.path, before["steps"], "finished before", before["seconds"], before["scalars"])
     return _fit(config, values, folder, checkpoint)
+
+
+def _checkpoint(folder: RunFolder, resume: str) -> Path | None:
+    """Where to continue from; only the first process can tell whether the folder was in use before."""
+    if _is_first() or resume == "auto":
+        return folder.checkpoint(resume)
+    return None if resume == "never" else checkpoint_at(Path(resume))
 
 
 def _is_first() -> bool:

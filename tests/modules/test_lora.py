@@ -4,16 +4,17 @@ import pytest
 import torch
 
 from reward_forcing.modules.lora import LoRA, adapt, merged
+from reward_forcing.networks.wan import WanTransformer
 from tests import tiny
 
 
-def adapted(rank: int = 2) -> tiny.WanTransformer:
+def adapted(rank: int = 2) -> WanTransformer:
     network = tiny.network()
     adapt(network, LoRA(rank=rank, alpha=4.0))
     return network
 
 
-def forward(network: tiny.WanTransformer) -> torch.Tensor:
+def forward(network: WanTransformer) -> torch.Tensor:
     velocity: torch.Tensor = network(tiny.latents(), tiny.sigmas(1, 3), tiny.prompts())
     return velocity
 

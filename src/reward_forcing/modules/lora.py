@@ -56,10 +56,10 @@ def adapt(network: WanTransformer, lora: LoRA) -> None:
         if not any(name.endswith(f".{target}") for name in names):
             raise ValueError(f"student_lora.targets: no layer of a block ends in {target!r}; allowed: {BLOCK_LINEARS}")
     chosen = rf"blocks\..*\.({'|'.join(target.replace('.', '[.]') for target in lora.targets)})"
-    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=chosen)  # type: ignore[arg-type]
+    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=chosen)
     inject_adapter_in_model(config, network, ADAPTER)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(requires_grad=".lora_" in name)
+        parameter.requires_grad = ".lora_" in name
 
 
 def load_adapted(

@@ -104,8 +104,9 @@ def whole(network: WanTransformer) -> WanTransformer:
 
 def rebuilt(network: WanTransformer, tensors: dict[str, Tensor]) -> WanTransformer:
     """A plain network of the same sizes, holding the given tensors."""
+    sizes: dict[str, Any] = network.sizes
     with torch.device("meta"):
-        plain = WanTransformer(**network.sizes)
+        plain = WanTransformer(**sizes)
     plain.load_state_dict(tensors, assign=True)
     return plain
 

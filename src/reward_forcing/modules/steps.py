@@ -132,6 +132,7 @@ def learn(
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = full(nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip))
     optimizer.step()
+    optimizer.zero_grad(set_to_none=True)  # not to be carried through the turns of other networks
     means = {name: torch.stack([report[name] for report in reports]).mean() for name in reports[0]}
     return {**average_over_ranks(means), "gradient_norm": norm, "learning_rate": torch.tensor(rate)}
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reward_forcing.data.contents import Pairs
+from reward_forcing.data.contents import pairs
 from reward_forcing.data.shards import ExistingShards
 from reward_forcing.streaming import load_streamer
 from reward_forcing.trajectories import Plan, write_pairs
@@ -23,19 +23,19 @@ def teacher(tmp_path: Path) -> Path:
 def test_stored_states_are_those_of_the_sampler(teacher: Path, tmp_path: Path) -> None:
     said = write_pairs(teacher, tmp_path / "pairs", PROMPTS, Plan(steps=4, levels=2, shift=2.0), seed=5, batch=2)
     assert f"3 trajectories in {tmp_path / 'pairs'}" in said
-    pairs = Pairs(ExistingShards(str(tmp_path / "pairs")))
+    content = pairs(source=ExistingShards(str(tmp_path / "pairs")))
     streamer = load_streamer(teacher)
     for index, prompt in enumerate(PROMPTS):
         path = [*streamer.trajectory([prompt], [5 + index], steps=4, guidance_scale=1.5, shift=2.0)]
         expected = torch.stack([path[0], path[2], path[4]], 1)[0]
-        stored = torch.from_numpy(pairs.shards.array(index, "states.npy")).float()
+        stored = torch.from_numpy(content.shards.array(index, "states.npy")).float()
         torch.testing.assert_close(stored, expected, atol=5e-3, rtol=1e-3)
-        assert pairs.shards.text(index) == prompt
+        assert content.shards.text(index) == prompt
 
 
 def test_equal_prompts_start_from_different_noise(teacher: Path, tmp_path: Path) -> None:
     write_pairs(teacher, tmp_path / "pairs", PROMPTS, Plan(steps=2, levels=1))
-    shards = Pairs(ExistingShards(str(tmp_path / "pairs"))).shards
+    shards = pairs(source=ExistingShards(str(tmp_path / "pairs"))).shards
     first, third = (torch.from_numpy(shards.array(index, "states.npy")) for index in (0, 2))
     assert not torch.equal(first[0], third[0])
 

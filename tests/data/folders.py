@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 from reward_forcing.codecs.toy_codec import ToyCodec
+from reward_forcing.data.contents import Content, Prompts, clips, pairs, videos
 from reward_forcing.data.manifest import Manifest
+from reward_forcing.data.shards import ShardSource
 from reward_forcing.data.toy import ToyClips
 from reward_forcing.data.writing import Sample, write_shards
 from reward_forcing.toy.world import WorldConfig
@@ -38,3 +40,25 @@ def toy_clips(*, clips: int = 5, encoded: bool = True, pixels: bool = True, seed
     return ToyClips(
         world=WorldConfig(), clips=clips, frames=4, seed=seed, codec=codec() if encoded else None, pixels=pixels
     )
+
+
+def contents(source: ShardSource) -> dict[str, Content]:
+    """One of every kind of content, all of the same shards."""
+    return {
+        "clips": clips(source=source, frames=2, sprite_gain=1.0),
+        "videos": videos(source=source, frames=2),
+        "pairs": pairs(source=source),
+        "prompts": Prompts(tuple(f"prompt {number}" for number in range(5))),
+    }
+
+
+def everything(numbers: range) -> Iterator[Sample]:
+    """Samples with every field that a content may read."""
+    for number in numbers:
+        random = np.random.default_rng(number)
+        yield {
+            "latents.npy": random.normal(size=(4, 2, 3, 3)).astype(np.float16),
+            "video.npy": random.integers(0, 256, (4, 3, 8, 8)).astype(np.uint8),
+            "states.npy": random.normal(size=(3, 4, 2, 3, 3)).astype(np.float16),
+            "caption.txt": f"clip {number}",
+        }

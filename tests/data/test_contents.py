@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_forcing.data.contents import Clips, Content, Pairs, Prompts, Videos, stretch, weights
+from reward_forcing.data.contents import Content, Prompts, clips, pairs, stretch, videos, weights
 from reward_forcing.data.order import Order, Pick
 from reward_forcing.data.shards import ExistingShards, Shards
 from reward_forcing.data.toy import ToyShards
@@ -30,7 +30,7 @@ def picks(*items: int) -> list[Pick]:
 
 def test_clips_are_what_the_shards_hold(source: ToyShards) -> None:
     shards = Shards(source.folder)
-    batch = Clips(source=source, sprite_gain=2.0).batch(picks(3, 0))
+    batch = clips(source=source, sprite_gain=2.0).batch(picks(3, 0))
     assert batch["prompts"] == [shards.text(3), shards.text(0)]
     np.testing.assert_array_equal(batch["latents"][1], shards.array(0, "latents.npy"))
     assert batch["latents"].dtype == batch["emphasis"].dtype == torch.float32
@@ -43,7 +43,7 @@ def test_clips_are_what_the_shards_hold(source: ToyShards) -> None:
 def test_without_emphasis_every_cell_weighs_one(tmp_path: Path) -> None:
     latents = np.ones((4, 2, 3, 3), np.float16)
     write_shards(tmp_path, lambda _: [{"latents.npy": latents, "caption.txt": "x"}], clips=1, origin={})
-    batch = Clips(source=ExistingShards(str(tmp_path)), sprite_gain=3.0).batch(picks(0))
+    batch = clips(source=ExistingShards(str(tmp_path)), sprite_gain=3.0).batch(picks(0))
     assert (batch["emphasis"] == 1).all()
 
 
@@ -65,7 +65,7 @@ def test_stretches_fit_vary_and_belong_to_their_place(source: ToyShards) -> None
 
 
 def test_emphasis_is_cut_like_the_latents(source: ToyShards) -> None:
-    whole, cut = Clips(source=source, sprite_gain=1.0), Clips(source=source, sprite_gain=1.0, frames=2)
+    whole, cut = clips(source=source, sprite_gain=1.0), clips(source=source, sprite_gain=1.0, frames=2)
     full, part = whole.batch(picks(1)), cut.batch(picks(1))
     (first,) = (start for start in range(3) if torch.equal(full["latents"][:, start : start + 2], part["latents"]))
     expected = full["emphasis"][:, first : first + 2]
@@ -73,11 +73,11 @@ def test_emphasis_is_cut_like_the_latents(source: ToyShards) -> None:
 
 
 def test_videos_are_pixels_between_minus_one_and_one(source: ToyShards) -> None:
-    batch = Videos(source=source, frames=3).batch(picks(2, 4))
+    batch = videos(source=source, frames=3).batch(picks(2, 4))
     assert batch["video"].shape == (2, 3, 3, 32, 32)
     assert batch["video"].min() >= -1
     assert batch["video"].max() <= 1
-    whole = Videos(source=source).batch(picks(2))["video"]
+    whole = videos(source=source).batch(picks(2))["video"]
     np.testing.assert_array_equal(to_uint8(whole)[0], Shards(source.folder).array(2, "video.npy"))
 
 
@@ -85,7 +85,7 @@ def test_pairs_are_trajectories_and_prompts(tmp_path: Path) -> None:
     states = np.arange(2 * 3 * 4, dtype=np.float16).reshape(2, 3, 1, 2, 2)
     samples = [{"states.npy": states + 100 * number, "caption.txt": f"p{number}"} for number in range(3)]
     write_shards(tmp_path, lambda numbers: samples[numbers.start : numbers.stop], clips=3, origin={})
-    content = Pairs(ExistingShards(str(tmp_path)))
+    content = pairs(source=ExistingShards(str(tmp_path)))
     content.prepare()
     batch = content.batch(picks(2, 0))
     assert len(content) == 3
@@ -104,12 +104,12 @@ def test_prompts_alone() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda source: Clips(source=source, frames=0), "content.frames is 0"),
-        (lambda source: Videos(source=source, frames=-1), "content.frames is -1"),
-        (lambda source: Clips(source=source, sprite_gain=-0.5), "sprite_gain is -0.5"),
+        (lambda source: clips(source=source, frames=0), "content.frames is 0"),
+        (lambda source: videos(source=source, frames=-1), "content.frames is -1"),
+        (lambda source: clips(source=source, sprite_gain=-0.5), "sprite_gain is -0.5"),
         (lambda _: Prompts(()), "prompts is empty"),
-        (lambda source: Clips(source=source, frames=9).batch(picks(0)), "frames is 9; the clips of .* have 4"),
-        (lambda source: Pairs(source).batch(picks(0)), "have no states.npy; they have"),
+        (lambda source: clips(source=source, frames=9).batch(picks(0)), "frames is 9; the clips of .* have 4"),
+        (lambda source: pairs(source=source).batch(picks(0)), "have no states.npy; they have"),
     ],
 )
 def test_what_cannot_be_is_refused(source: ToyShards, make: Callable[[Any], Content], message: str) -> None:

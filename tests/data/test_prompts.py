@@ -31,6 +31,30 @@ def test_bad_lines_are_named(tmp_path: Path, content: bytes, message: str) -> No
         read_prompts(tmp_path / "prompts.txt")
 
 
+def test_prompts_of_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prompt": " a cat ", "id": 1}\n{"prompt": "a\\u00fc dog"}\n', encoding="utf-8")
+    assert read_prompts(path) == ("a cat", "aü dog")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty; write one prompt a line"),
+        ('{"prompt": "a"}\na cat\n', "line 2 is no object with a text under"),
+        ('{"text": "a"}\n', "line 1 is no object with a text under"),
+        ('["prompt"]\n', "line 1 is no object with a text under"),
+        ('{"prompt": 3}\n', "line 1 is no object with a text under"),
+        ('{"prompt": "a"}\n{"prompt": " "}\n', "line 2 has an empty prompt"),
+        ('{"prompt": "a"}\n{"prompt": "a", "seed": 1}\n', "line 2 repeats line 1: 'a'"),
+    ],
+)
+def test_bad_json_lines_are_named(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "prompts.jsonl").write_text(content)
+    with pytest.raises(ValueError, match=rf"prompts.jsonl,? {message}"):
+        read_prompts(tmp_path / "prompts.jsonl")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="none.txt is not a file"):
         read_prompts(tmp_path / "none.txt")

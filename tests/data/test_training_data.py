@@ -5,13 +5,17 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 
-from reward_forcing.data.contents import Batch, Clips, Prompts
+from reward_forcing.data.contents import Batch, Content, Prompts, clips
+from reward_forcing.data.shards import ExistingShards
 from reward_forcing.data.toy import ToyShards
 from reward_forcing.data.training_data import Steps, TrainingData
+from reward_forcing.data.writing import write_shards
 from tests.data import folders
 
 WORDS = tuple(f"prompt {number}" for number in range(7))
@@ -40,7 +44,7 @@ def test_the_loader_gives_the_batches_of_the_steps_for_any_number_of_workers(wor
 
 
 def test_clips_are_the_same_through_workers(tmp_path: Path) -> None:
-    content = Clips(source=ToyShards(str(tmp_path), folders.toy_clips()), frames=2, sprite_gain=1.0)
+    content = clips(source=ToyShards(str(tmp_path), folders.toy_clips()), frames=2, sprite_gain=1.0)
     batches = []
     for workers in (0, 2):
         module = TrainingData(content=content, batch_size=2, seed=0, workers=workers)
@@ -52,8 +56,48 @@ def test_clips_are_the_same_through_workers(tmp_path: Path) -> None:
         assert torch.equal(alone["emphasis"], shared["emphasis"])
 
 
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Content]:
+    folder = tmp_path_factory.mktemp("everything")
+    write_shards(folder, folders.everything, clips=5, origin={}, clips_per_shard=2)
+    return folders.contents(ExistingShards(str(folder)))
+
+
+def same(one: Batch, other: Batch) -> bool:
+    return one.keys() == other.keys() and all(
+        torch.equal(value, other[name]) if isinstance(value, Tensor) else value == other[name]
+        for name, value in one.items()
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("kind", ["clips", "videos", "pairs", "prompts"])
+def test_a_resumed_loader_goes_on_exactly_within_any_round(kinds: dict[str, Content], kind: str, workers: int) -> None:
+    """Seven batches of two out of five items: the third round has begun; from every step on, the tail is the same."""
+    module = TrainingData(content=kinds[kind], batch_size=2, seed=3, workers=workers)
+    whole = [module.batch_at(step) for step in range(7)]
+    assert not same(whole[0], whole[1])
+    for first in (0, 1, 2, 5) if workers == 0 else (3,):
+        loader: Any = torch.utils.data.DataLoader(
+            Steps(module.content, module.order(), first), batch_size=None, num_workers=workers
+        )
+        tail = list(islice(loader, 7 - first))
+        assert len(tail) == 7 - first
+        assert all(map(same, tail, whole[first:]))
+
+
+@settings(max_examples=15)
+@given(
+    first=st.integers(0, 30), batch=st.integers(1, 7), seed=st.integers(0, 9), kind=st.sampled_from(["clips", "pairs"])
+)
+def test_any_step_can_be_the_first(kinds: dict[str, Content], first: int, batch: int, seed: int, kind: str) -> None:
+    module = TrainingData(content=kinds[kind], batch_size=batch, seed=seed)
+    tail = iter(Steps(module.content, module.order(), first))
+    assert all(same(next(tail), module.batch_at(step)) for step in range(first, first + 3))
+
+
 def test_what_workers_need_survives_the_journey_to_a_spawned_process(tmp_path: Path) -> None:
-    content = Clips(source=ToyShards(str(tmp_path), folders.toy_clips()))
+    content = clips(source=ToyShards(str(tmp_path), folders.toy_clips()))
     module = TrainingData(content=content, batch_size=2, seed=0)
     module.prepare_data()
     steps = Steps(content, module.order(), 3)

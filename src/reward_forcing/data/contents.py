@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from reward_forcing.data.order import Pick
@@ -37,8 +36,36 @@ class Content(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Clips:
+@dataclass(frozen=True)
+class ShardContent:
+    """Batches read from shards; `clips`, `videos` and `pairs` make them.
+
+    Args:
+        source: of the shards.
+        read: makes a batch of picks from shards.
+    """
+
+    source: ShardSource
+    read: Callable[[Shards, Sequence[Pick]], Batch]
+
+    @cached_property
+    def shards(self) -> Shards:
+        """The opened shards."""
+        return Shards(self.source.folder)
+
+    def prepare(self) -> None:
+        """Make missing shards."""
+        self.source.prepare()
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+    def batch(self, picks: Sequence[Pick]) -> Batch:
+        """What `read` makes of these items. Raises ValueError when the shards lack a field or are damaged."""
+        return self.read(self.shards, picks)
+
+
+def clips(*, source: ShardSource, frames: int | None = None, sprite_gain: float = 0.0) -> ShardContent:
     """Latent clips: `latents` (fp32), their loss weights `emphasis`, and `prompts`.
 
     Args:
@@ -49,95 +76,44 @@ class Clips:
     Raises:
         ValueError: a number is out of range.
     """
-
-    source: ShardSource
-    frames: int | None = None
-    sprite_gain: float = 0.0
-
-    def __post_init__(self) -> None:
-        _require_frames(self.frames)
-        if self.sprite_gain < 0:
-            raise ValueError(f"data.content.sprite_gain is {self.sprite_gain}; it must not be negative")
-
-    @cached_property
-    def shards(self) -> Shards:
-        """The opened shards."""
-        return Shards(self.source.folder)
-
-    def prepare(self) -> None:
-        """Make missing shards."""
-        self.source.prepare()
-
-    def __len__(self) -> int:
-        return len(self.shards)
-
-    def batch(self, picks: Sequence[Pick]) -> Batch:
-        """Latents [batch, frame, channel, height, width], weights [batch, frame, 1, height, width], prompts."""
-        rows = [stretch(self.shards, "latents.npy", pick, self.frames) for pick in picks]
-        latents = _stacked(picks, rows, lambda clip, cut: self.shards.array(clip, "latents.npy", cut)).float()
-        near = torch.zeros_like(latents[:, :, :1])
-        if self.shards.has("emphasis.npy"):
-            near = _stacked(picks, rows, lambda clip, cut: self.shards.array(clip, "emphasis.npy", cut)).float()
-        prompts = [self.shards.text(pick.item) for pick in picks]
-        return {"latents": latents, "emphasis": weights(near, self.sprite_gain), "prompts": prompts}
+    _require_frames(frames)
+    if sprite_gain < 0:
+        raise ValueError(f"data.content.sprite_gain is {sprite_gain}; it must not be negative")
+    return ShardContent(source, partial(read_clips, frames=frames, gain=sprite_gain))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Videos:
-    """Pixel clips: `video` in [-1, 1]. Arguments and errors as for Clips; the shards need `video.npy` only."""
-
-    source: ShardSource
-    frames: int | None = None
-
-    def __post_init__(self) -> None:
-        _require_frames(self.frames)
-
-    @cached_property
-    def shards(self) -> Shards:
-        """The opened shards."""
-        return Shards(self.source.folder)
-
-    def prepare(self) -> None:
-        """Make missing shards."""
-        self.source.prepare()
-
-    def __len__(self) -> int:
-        return len(self.shards)
-
-    def batch(self, picks: Sequence[Pick]) -> Batch:
-        """Video [batch, frame, 3, height, width]."""
-        rows = [stretch(self.shards, "video.npy", pick, self.frames) for pick in picks]
-        return {"video": to_float(_stacked(picks, rows, lambda clip, cut: self.shards.array(clip, "video.npy", cut)))}
+def videos(*, source: ShardSource, frames: int | None = None) -> ShardContent:
+    """Pixel clips: `video` in [-1, 1]. Arguments and errors as for clips; the shards need `video.npy` only."""
+    _require_frames(frames)
+    return ShardContent(source, partial(read_videos, frames=frames))
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Trajectories of a teacher's sampler, from noise to clean.
-
-    `states` [batch, level, frame, channel, height, width] and `prompts`.
+def pairs(*, source: ShardSource) -> ShardContent:
+    """Trajectories of a teacher's sampler, from noise to clean: `states` and `prompts`.
 
     Args:
         source: of shards with `states.npy` and `caption.txt`.
     """
+    return ShardContent(source, read_pairs)
 
-    source: ShardSource
 
-    @cached_property
-    def shards(self) -> Shards:
-        """The opened shards."""
-        return Shards(self.source.folder)
+def read_clips(shards: Shards, picks: Sequence[Pick], *, frames: int | None, gain: float) -> Batch:
+    """Latents [batch, frame, channel, height, width], weights [batch, frame, 1, height, width], prompts."""
+    latents = _cut(shards, "latents.npy", picks, frames).float()
+    near = torch.zeros_like(latents[:, :, :1])
+    if shards.has("emphasis.npy"):
+        near = _cut(shards, "emphasis.npy", picks, frames).float()
+    return {"latents": latents, "emphasis": weights(near, gain), "prompts": _captions(shards, picks)}
 
-    def prepare(self) -> None:
-        """Make missing shards."""
-        self.source.prepare()
 
-    def __len__(self) -> int:
-        return len(self.shards)
+def read_videos(shards: Shards, picks: Sequence[Pick], *, frames: int | None) -> Batch:
+    """Video [batch, frame, 3, height, width]."""
+    return {"video": to_float(_cut(shards, "video.npy", picks, frames))}
 
-    def batch(self, picks: Sequence[Pick]) -> Batch:
-        """States in fp32, and prompts."""
-        states = torch.from_numpy(np.stack([self.shards.array(pick.item, "states.npy") for pick in picks]))
-        return {"states": states.float(), "prompts": [self.shards.text(pick.item) for pick in picks]}
+
+def read_pairs(shards: Shards, picks: Sequence[Pick]) -> Batch:
+    """States [batch, level, frame, channel, height, width] in fp32, and prompts."""
+    return {"states": _cut(shards, "states.npy", picks, None).float(), "prompts": _captions(shards, picks)}
 
 
 @dataclass(frozen=True)
@@ -185,8 +161,14 @@ def stretch(shards: Shards, field: str, pick: Pick, frames: int | None) -> slice
     return slice(start, start + frames)
 
 
-def _stacked(picks: Sequence[Pick], rows: Sequence[slice], read: Callable[[int, slice], NDArray[Any]]) -> Tensor:
-    return torch.from_numpy(np.stack([read(pick.item, cut) for pick, cut in zip(picks, rows, strict=True)]))
+def _cut(shards: Shards, field: str, picks: Sequence[Pick], frames: int | None) -> Tensor:
+    """The stretches of a field that picks ask for, one row each."""
+    rows = [shards.array(pick.item, field, stretch(shards, field, pick, frames)) for pick in picks]
+    return torch.from_numpy(np.stack(rows))
+
+
+def _captions(shards: Shards, picks: Sequence[Pick]) -> list[str]:
+    return [shards.text(pick.item) for pick in picks]
 
 
 def _require_frames(frames: int | None) -> None:

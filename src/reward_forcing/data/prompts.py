@@ -1,5 +1,6 @@
-"""Where prompts come from: a text file, the captions of shards, or the toy world."""
+"""Where prompts come from: a file, the captions of shards, or the toy world."""
 
+import json
 from pathlib import Path
 
 from reward_forcing.data.shards import Shards
@@ -7,17 +8,20 @@ from reward_forcing.toy.world import WorldConfig, sample
 
 
 def read_prompts(path: str | Path) -> tuple[str, ...]:
-    """The prompts of a UTF-8 text file, one a line; blanks around them are dropped.
+    """The prompts of a UTF-8 file: one a line, or (`.jsonl`) one a line under the key "prompt".
+
+    Blanks around prompts are dropped.
 
     Raises:
-        ValueError: there is no such file, or it is empty, or a line is empty, a duplicate or not UTF-8.
+        ValueError: there is no such file, or it is empty, or a line is empty, a duplicate, not UTF-8 or (`.jsonl`) no
+            object with a prompt.
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"prompts: {path} is not a file; give a text file with one prompt a line")
+        raise ValueError(f"prompts: {path} is not a file; give a text file with one prompt a line, or a .jsonl file")
     seen: dict[str, int] = {}
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        prompt = _decoded(path, number, line)
+        prompt = _prompt(path, number, _decoded(path, number, line))
         if prompt in seen:
             raise ValueError(f"prompts: {path}, line {number} repeats line {seen[prompt]}: {prompt!r}; delete one")
         seen[prompt] = number
@@ -53,3 +57,18 @@ def _decoded(path: Path, number: int, line: bytes) -> str:
     if not prompt:
         raise ValueError(f"prompts: {path}, line {number} is empty; delete the line")
     return prompt
+
+
+def _prompt(path: Path, number: int, line: str) -> str:
+    """What a line asks for."""
+    if path.suffix != ".jsonl":
+        return line
+    try:
+        prompt = json.loads(line)["prompt"].strip()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f'prompts: {path}, line {number} is no object with a text under "prompt"; write {{"prompt": "..."}}'
+        ) from error
+    if not prompt:
+        raise ValueError(f"prompts: {path}, line {number} has an empty prompt; delete the line")
+    return str(prompt)

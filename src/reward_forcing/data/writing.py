@@ -9,12 +9,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
+from rich.progress import MofNCompleteColumn, Progress
 
 from reward_forcing.data.manifest import MANIFEST, Field, Manifest, Shard, read_manifest, write_manifest, write_whole
 from reward_forcing.data.tar import Member, describe, members
@@ -93,27 +94,29 @@ def _require_same(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, A
 
 
 def _write_missing(folder: Path, make: SampleMaker, clips: int, clips_per_shard: int) -> None:
-    numbers = range(-(-clips // clips_per_shard))
-    for number in track(numbers, f"Writing {folder}", console=Console(stderr=True)):
-        first = number * clips_per_shard
-        path = folder / shard_name(number)
-        if not path.is_file():
-            _write_shard(path, range(first, min(first + clips_per_shard, clips)), make)
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"Writing {folder}", total=clips)
+        for number, first in enumerate(range(0, clips, clips_per_shard)):
+            numbers, path = range(first, min(first + clips_per_shard, clips)), folder / shard_name(number)
+            if not path.is_file():
+                _write_shard(path, numbers, make(numbers), partial(bar.advance, task))
+            bar.update(task, completed=numbers.stop)
 
 
-def _write_shard(path: Path, numbers: range, make: SampleMaker) -> None:
+def _write_shard(path: Path, numbers: range, samples: Iterable[Sample], done: Callable[[], None]) -> None:
     from webdataset import TarWriter
 
     aside = path.with_suffix(".partial")
     fields: dict[str, Field] | None = None
     with aside.open("wb") as stream, TarWriter(stream, mtime=0) as writer:
-        for number, sample in zip(numbers, make(numbers), strict=True):
+        for number, sample in zip(numbers, samples, strict=True):
             stored = {name: _storable(name, value) for name, value in sample.items()}
             found = {name: _field(name, value) for name, value in stored.items()}
             fields = fields or found
             if found != fields:
                 raise ValueError(f"shards: sample {number} has fields {found}; those before it have {fields}")
             writer.write({"__key__": f"{number:08d}", **stored})
+            done()
     aside.replace(path)
 
 

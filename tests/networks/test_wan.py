@@ -229,3 +229,15 @@ def test_autocast_learns_full_precision_weights() -> None:
     gradients = [parameter.grad for parameter in network.parameters()]
     assert all(gradient is not None and gradient.dtype == torch.float32 for gradient in gradients)
     assert_close(velocity, network(noisy, tiny.sigmas(1, 3), tiny.prompts()), atol=0.1, rtol=0.1)
+
+
+def test_keys_and_values_are_the_same_with_and_without_gradients() -> None:
+    network, noisy, prompt = tiny.network(layers=3), tiny.normal(1, 2, 2, 4, 4), tiny.prompts(1)
+    inputs = (noisy, torch.full((1, 2), 0.5), prompt, network.nothing(noisy))
+    with_gradients = network(*inputs)[1]
+    with torch.no_grad():
+        without = network(*inputs)[1]
+    assert with_gradients.keys.requires_grad
+    assert torch.equal(without.keys, with_gradients.keys)
+    assert torch.equal(without.values, with_gradients.values)
+    assert without.keys._base is None

@@ -129,14 +129,15 @@ class WanTransformer(nn.Module):
         if self.place_embedding is not None:
             tokens = tokens + self.place_embedding
         tokens = tokens.to(self.norm_dtype or self.dtype)
-        keys, values = [], []
+        written = (_Layers(self.layers), _Layers(self.layers))
         for index, block in enumerate(self.blocks):
             known = None if past is None else (past.keys[index], past.values[index])
-            tokens, key, value = self._run(block, tokens, modulation, text, scene, known)
-            keys.append(key)
-            values.append(value)
+            tokens, *own = self._run(block, tokens, modulation, text, scene, known)
+            if past is not None:
+                for layers, states in zip(written, own, strict=True):
+                    layers.append(states)
         velocity = self._unpatchify(self.head(tokens, time), rows, columns).to(noisy.dtype)
-        return velocity if past is None else (velocity, KV(torch.stack(keys), torch.stack(values)))
+        return velocity if past is None else (velocity, KV(*(layers.stacked() for layers in written)))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -165,6 +166,27 @@ class WanTransformer(nn.Module):
         grid = tokens.unflatten(-1, (self.patch, self.patch, self.channels)).unflatten(2, (rows, columns))
         latents: Tensor = grid.permute(0, 1, 6, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)
         return latents
+
+
+class _Layers:
+    """One tensor a layer, to be stacked; written in place, so never there twice, unless gradients are to flow."""
+
+    def __init__(self, layers: int) -> None:
+        self.layers = layers
+        self.parts: list[Tensor] = []
+        self.stack: Tensor | None = None
+
+    def append(self, states: Tensor) -> None:
+        """Add the next layer's."""
+        if not torch.is_grad_enabled():
+            if self.stack is None:
+                self.stack = states.new_empty(self.layers, *states.shape)
+            states = self.stack[len(self.parts)].copy_(states)
+        self.parts.append(states)
+
+    def stacked(self) -> Tensor:
+        """All layers."""
+        return torch.stack(self.parts) if self.stack is None else self.stack
 
 
 def sinusoid(timestep: Float[Tensor, "..."], dim: int) -> Float[Tensor, "... dim"]:

@@ -145,7 +145,9 @@ class Ray(WanTransformer):
         super().__init__(**tiny.SIZES)
         self.only = only
 
-    def forward(self, noisy: torch.Tensor, sigma: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+    def forward(  # type: ignore[override]
+        self, noisy: torch.Tensor, sigma: torch.Tensor, *_: object, **__: object
+    ) -> torch.Tensor:
         copies = (len(noisy) // len(self.only), noisy.shape[1] // self.only.shape[1], 1, 1, 1)
         return (noisy - self.only.repeat(copies)) / sigma.clamp_min(1e-6)[:, :, None, None, None]
 

@@ -19,7 +19,7 @@ FLOORS = (
     {"rollout", "sampling"},
     {"modules"},
     {"callbacks"},
-    {"composition", "run_folder", "exports"},
+    {"composition", "run_folder", "exports", "plan"},
     {"train", "training_help", "generate", "streaming", "trajectories", "video_folder", "convert", "schedules"},
     {"evaluation"},
     {"cli", "arguments", "demo"},

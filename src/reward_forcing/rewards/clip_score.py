@@ -15,7 +15,6 @@ from reward_forcing.codecs.protocols import LatentCodec
 from reward_forcing.rewards.decoding import decoded
 from reward_forcing.rewards.residence import residence
 from reward_forcing.shapes import Latents, Rewards, Video
-from reward_forcing.videos import spread
 
 
 class ClipScore:
@@ -73,6 +72,8 @@ class ClipScore:
     @torch.no_grad()
     def judge(self, video: Video, prompts: Sequence[str]) -> Rewards:
         """One reward a video in [-1, 1]."""
+        from reward_forcing.videos import spread
+
         chosen = video[:, spread(video.shape[1], self.frames)]
         with residence(self.clip, self.device, offload=self.offload) as lent:
             clip: Any = lent

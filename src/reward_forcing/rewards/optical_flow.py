@@ -14,7 +14,6 @@ from reward_forcing.codecs.protocols import LatentCodec
 from reward_forcing.rewards.decoding import decoded
 from reward_forcing.rewards.residence import residence
 from reward_forcing.shapes import Latents, Rewards, Video
-from reward_forcing.videos import spread
 
 STEP: Final = 8
 """RAFT takes sides that are multiples of this many pixels,"""
@@ -88,6 +87,8 @@ class OpticalFlow:
     @torch.no_grad()
     def judge(self, video: Video, prompts: Sequence[str]) -> Rewards:  # noqa: ARG002
         """Rewards in [0, 1] of videos in [-1, 1]; the prompts do not matter. Raises ValueError for single frames."""
+        from reward_forcing.videos import spread
+
         if video.shape[1] < 2:
             raise ValueError("rewards.optical_flow: the video has 1 frame; motion needs at least 2")
         firsts = spread(video.shape[1] - 1, self.pairs)

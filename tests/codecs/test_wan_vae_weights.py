@@ -65,6 +65,15 @@ def test_official_names_cover_the_autoencoder_once() -> None:
     assert set(translated) == set(small_codec().vae.state_dict())
 
 
+def test_the_real_size_is_the_published_one() -> None:
+    from diffusers import AutoencoderKLWan
+
+    with torch.device("meta"):
+        vae = AutoencoderKLWan()
+    assert sum(parameter.numel() for parameter in vae.parameters()) == 126_892_531
+    assert len(official_names()) == 194
+
+
 def test_all_kinds_of_files_give_the_same_codec(tmp_path: Path) -> None:
     codec = small_codec()
     torch.save(official(codec), tmp_path / "Wan2.1_VAE.pth")

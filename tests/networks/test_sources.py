@@ -1,9 +1,13 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
 
-from reward_forcing.networks.sources import inspect, read_header
+from reward_forcing.networks.sources import SMALL, inspect, read_header, tensors
 from reward_forcing.networks.weights import save
 from tests import tiny
 
@@ -72,3 +76,100 @@ def test_a_hub_id_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert inspect("lab/wan:transformer").layout == "diffusers"
     (snapshot / "model_index.json").write_text("{}")
     assert inspect("lab/wan").sizes["dim"] == 24
+
+
+def shard(folder: Path, files: dict[str, dict[str, Tensor]], index: dict[str, str] | None = None) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"dim": 24, "num_heads": 2}))
+    for name, held in files.items():
+        save_file(held, folder / name)
+    if index is not None:
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+    return folder
+
+
+def number(value: float) -> Tensor:
+    return torch.tensor([value])
+
+
+def test_shards_of_an_index_are_read_and_no_others(tmp_path: Path) -> None:
+    files = {"1.safetensors": {"a": number(1)}, "2.safetensors": {"b": number(2)}, "old.safetensors": {"a": number(9)}}
+    folder = shard(tmp_path / "x", files, {"b": "2.safetensors", "a": "1.safetensors"})
+    found = inspect(folder)
+    assert [path.name for path in found.files] == ["1.safetensors", "2.safetensors"]
+    assert found.sizes == {"dim": 24, "heads": 2}
+    assert {name: value.item() for name, value in tensors(found)} == {"a": 1, "b": 2}
+    assert found.bytes == sum(path.stat().st_size for path in found.files)
+    (folder / "2.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"x lacks 2\.safetensors, which model\.safetensors\.index\.json names"):
+        inspect(folder)
+
+
+def test_shards_without_an_index_are_all_read(tmp_path: Path) -> None:
+    folder = shard(tmp_path / "x", {"1.safetensors": {"a": number(1)}, "2.safetensors": {"b": number(2)}})
+    assert {name: value.item() for name, value in tensors(inspect(folder))} == {"a": 1, "b": 2}
+    assert str(inspect(folder)) == f"{folder}, taken for an official Wan folder"
+
+
+def test_a_digest_is_of_the_content(tmp_path: Path) -> None:
+    for name, value in {"one": 1.0, "same": 1.0, "other": 2.0}.items():
+        save_file({"a": number(value)}, tmp_path / f"{name}.safetensors")
+    one, same, other = (inspect(tmp_path / f"{name}.safetensors") for name in ("one", "same", "other"))
+    assert one.layout == "safetensors"
+    assert one.digest == same.digest != other.digest
+
+
+def test_a_digest_of_large_weights_does_not_read_them(tmp_path: Path) -> None:
+    digests = set()
+    for folder, size in {"one": SMALL, "same": SMALL, "longer": SMALL + 1}.items():
+        (tmp_path / folder).mkdir()
+        with (tmp_path / folder / "a.pt").open("wb") as file:
+            file.truncate(size)
+        digests.add(inspect(tmp_path / folder / "a.pt").digest)
+    assert len(digests) == 2
+
+
+def values(path: Path, held: Any, which: str | None = None) -> dict[str, float]:
+    torch.save(held, path)
+    return {name: value.item() for name, value in tensors(inspect(path), which)}
+
+
+def test_keys_of_containers(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    held = {"generator": {"w": number(1)}, "critic": {"w": number(3)}, "generator_ema": {"w": number(2)}, "step": 4}
+    assert values(path, held) == {"w": 2}
+    assert values(path, held, "generator") == {"w": 1}
+    assert values(path, {"model": {"w": number(5), "version": "x"}}) == {"w": 5}
+    assert values(path, {"w": number(6), "generator": number(7)}) == {"w": 6, "generator": 7}
+    with pytest.raises(ValueError, match=r"a\.pt has no 'critics'; it has generator_ema, generator$"):
+        values(path, held, "critics")
+    with pytest.raises(ValueError, match=r"a\.pt has no 'model'; it has a bare state dict$"):
+        values(path, {"w": number(6)}, "model")
+
+
+def test_networks_of_our_checkpoints(tmp_path: Path) -> None:
+    path = tmp_path / "a.ckpt"
+    state = {"student.w": number(1), "student_ema.w": number(2), "fake_score.w": number(3), "other.w": number(4)}
+    held = {"pytorch-lightning_version": "2", "state_dict": state}
+    assert values(path, held) == {"w": 2}
+    assert values(path, held, "student") == {"w": 1}
+    assert values(path, held, "fake_score") == {"w": 3}
+    with pytest.raises(ValueError, match=r"has no network 'teacher'; it has student_ema, student, fake_score$"):
+        values(path, held, "teacher")
+    with pytest.raises(ValueError, match=r"has no network ''; it has none$"):
+        values(path, {"pytorch-lightning_version": "2", "state_dict": {}})
+
+
+def test_pickles_of_something_else(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a\.pt is no mapping of names to tensors but a list$"):
+        values(tmp_path / "a.pt", [number(1)])
+    (tmp_path / "b.pt").write_bytes(b"no pickle")
+    with pytest.raises(ValueError, match=r"b\.pt cannot be read as a file of tensors \([^\n]+\)$"):
+        list(tensors(inspect(tmp_path / "b.pt")))
+
+
+@pytest.mark.parametrize("source", ["nowhere.safetensors", "lab/nowhere.safetensors", "/a/b/c", "no such/thing", ""])
+def test_a_file_that_is_not_there_is_no_hub_id(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="is not there; allowed: an export" if source else "has no config.json"):
+        inspect(source)

@@ -1,10 +1,15 @@
 """The toy codec: frame by frame, normalised, and trainable."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
-from reward_forcing.codecs.toy_codec import ToyCodec, reconstruction_loss
+from reward_forcing.codecs.toy_codec import ToyCodec, load_codec, reconstruction_loss, save_codec
 from reward_forcing.toy.render import render
 from reward_forcing.toy.world import sample, trace
 
@@ -71,3 +76,60 @@ def test_without_noise_the_loss_is_the_stated_sum(video: Tensor) -> None:
     error = codec.decoder(raw) - frames
     expected = error.square().mean() + 0.1 * error.abs().mean() + 1e-3 * raw.square().mean()
     torch.testing.assert_close(reconstruction_loss(codec, frames), expected)
+
+
+@torch.no_grad()
+def test_frames_are_decoded_next_without_a_past(codec: ToyCodec, video: Tensor) -> None:
+    latents = codec.encode(video)
+    first, past = codec.decode_next(latents[:, :2])
+    assert past is None
+    second, _ = codec.decode_next(latents[:, 2:], past)
+    torch.testing.assert_close(torch.cat([first, second], 1), codec.decode(latents))
+    assert codec.video_frames(latents.shape[1]) == video.shape[1]
+
+
+@torch.no_grad()
+def test_a_change_of_one_frame_stays_there(codec: ToyCodec, video: Tensor) -> None:
+    changed = video.clone()
+    changed[:, 2] = -changed[:, 2]
+    differs = (codec.encode(changed) - codec.encode(video)).abs().amax((0, 2, 3, 4)) > 1e-4
+    assert differs.tolist() == [False, False, True, False, False, False]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.25, 1.0])
+def test_statistics_move_by_what_does_not_remain(codec: ToyCodec, video: Tensor, decay: float) -> None:
+    with torch.no_grad():
+        raw = codec.encode(video)  # statistics are still 0 and 1
+    codec.measure(video, decay)
+    torch.testing.assert_close(codec.mean, (1 - decay) * raw.mean((0, 1, 3, 4)))
+    torch.testing.assert_close(codec.std, decay + (1 - decay) * raw.std((0, 1, 3, 4)))
+
+
+@torch.no_grad()
+def test_a_saved_codec_is_loaded_frozen_and_the_same(codec: ToyCodec, video: Tensor, tmp_path: Path) -> None:
+    codec.measure(video)
+    path = tmp_path / "new" / "codec.safetensors"
+    save_codec(path, codec, {"origin": "a test"})
+    loaded = load_codec(path)
+    assert loaded.sizes == codec.sizes
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    assert torch.equal(loaded.encode(video), codec.encode(video))
+    assert [file.name for file in path.parent.iterdir()] == ["codec.safetensors"]
+    with safe_open(path, "pt") as opened:
+        assert opened.metadata()["origin"] == "a test"
+
+
+def test_files_that_are_no_codec_are_refused(codec: ToyCodec, tmp_path: Path) -> None:
+    path = tmp_path / "codec.safetensors"
+    with pytest.raises(ValueError, match="is not a file; give the path"):
+        load_codec(path)
+    save_file({"x": torch.zeros(1)}, path, {"other": "note"})
+    with pytest.raises(ValueError, match="no 'codec' entry in its metadata"):
+        load_codec(path)
+    path.write_bytes(b"not tensors at all")
+    with pytest.raises(ValueError, match="cannot be read as a toy codec"):
+        load_codec(path)
+    save_file(codec.state_dict(), path, {"codec": json.dumps({**codec.sizes, "channels": 5})})
+    with pytest.raises(ValueError, match="cannot be read as a toy codec"):
+        load_codec(path)

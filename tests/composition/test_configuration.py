@@ -1,12 +1,23 @@
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import InstantiationException
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from reward_forcing.composition.configuration import ConfigurationError, build, compose, plain, readable, sweep
+from reward_forcing.composition.configuration import (
+    ConfigurationError,
+    build,
+    compose,
+    plain,
+    readable,
+    register_resolvers,
+    sweep,
+)
 from reward_forcing.composition.places import shipped
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
@@ -96,3 +107,69 @@ def test_file_names_need_no_quotes(value: str) -> None:
 def test_what_can_be_read_stays_as_it_is() -> None:
     given_overrides = ["sink=none,ema", "a=[1,2]", "b='x=y'", "c=[", "d"]
     assert readable(given_overrides) == given_overrides
+
+
+def test_what_composing_refuses_is_explained() -> None:
+    with pytest.raises(ConfigurationError, match=r"allowed: ema, none, static"):
+        compose(["sink=emma"])
+    with pytest.raises(ConfigurationError, match="dekay"):
+        compose(["sink=ema", "sink.dekay=0.5"])
+    with pytest.raises(ConfigurationError, match="is no override"):
+        compose(["sink"])
+
+
+def test_composing_leaves_the_overrides_and_hydra_as_they_were(tmp_path: Path) -> None:
+    overrides = ["sink=ema", "resume=a=b.ckpt"]
+    first = plain(compose(overrides, folders=[str(tmp_path)]))
+    assert overrides == ["sink=ema", "resume=a=b.ckpt"]
+    assert plain(compose(overrides)) == first
+    assert plain(compose()) != first
+    assert not GlobalHydra.instance().is_initialized()
+
+
+def test_plain_values_are_copies() -> None:
+    config = OmegaConf.create({"a": {"b": "${c}"}, "c": [1, 2], "hydra": {"x": "???"}})
+    OmegaConf.set_readonly(config, value=True)
+    values = plain(config)
+    assert values == {"a": {"b": [1, 2]}, "c": [1, 2]}
+    values["a"]["b"].append(3)
+    assert plain(config) == {"a": {"b": [1, 2]}, "c": [1, 2]}
+    assert OmegaConf.is_readonly(config)
+
+
+def test_shipped_files_are_found_by_their_resolver() -> None:
+    register_resolvers()
+    register_resolvers()
+    config = OmegaConf.create({"a": "${asset:configs/train.yaml}"})
+    assert plain(config) == {"a": str(shipped("configs/train.yaml"))}
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ({"_target_": "builtins.int", "_args_": ["x"]}, r"^part: invalid literal for int"),
+        ({"_target_": "fractions.Fraction", "nope": 1}, r"^part: .*unexpected keyword argument 'nope'"),
+        ({"a": "${nowhere}"}, r"^part: Interpolation key 'nowhere' not found$"),
+    ],
+)
+def test_refusals_are_about_the_group(node: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        build(OmegaConf.create({"part": node}), "part")
+
+
+def test_other_failures_are_not_taken_for_refusals() -> None:
+    config = OmegaConf.create({"part": {"_target_": "operator.truediv", "_args_": [1, 0]}})
+    with pytest.raises(InstantiationException, match="division by zero"):
+        build(config, "part")
+
+
+def test_what_is_built_gets_plain_containers() -> None:
+    built = build(OmegaConf.create({"part": {"_target_": "builtins.dict", "a": [1, {"b": 2}]}}), "part")
+    assert built == {"a": [1, {"b": 2}]}
+    assert type(built["a"]) is list
+    assert type(built["a"][1]) is dict
+
+
+def test_a_sweep_of_nothing_is_one_job() -> None:
+    assert sweep([], {}) == [[]]
+    assert sweep(["a=1", "a=2,3"], {}) == [["a=2"], ["a=3"]]

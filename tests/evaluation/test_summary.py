@@ -4,9 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evaluation.measure import discover
-from evaluation.summary import PRIMARY, Summary, compare, judge, summarise, verdict
+from evaluation.summary import (
+    DRIFTS,
+    PRIMARY,
+    Summary,
+    check_reference,
+    compare,
+    estimate,
+    judge,
+    scores,
+    summarise,
+    verdict,
+)
 from evaluation.table import Record
 from evaluation.windows import CLIP
 from tests.evaluation.made import record
@@ -157,3 +170,76 @@ def test_a_summary_does_not_depend_on_the_order_of_other_cells() -> None:
         return {(c.cell, *c.column): c.difference.low for c in summary.comparisons if c.prompts}
 
     assert differences(summarise(records, MEASURES)) == differences(summarise(swapped, MEASURES))
+
+
+def test_only_known_metrics_are_summarised() -> None:
+    records = [record("a", s, {"contrast": 1.0, "made_up": 2.0}) for s in range(3)]
+    summary = summarise(records, MEASURES)
+    assert {metric for metric, _ in summary.estimates["a"]} == {"contrast"}
+    assert set(summary.curves["a"]) == {"contrast"}
+
+
+def test_missing_scores_are_left_out_and_not_counted() -> None:
+    values = (1.0, 2.0, np.nan, 3.0)
+    records = [record("a", s, {"contrast": value}) for s, value in enumerate(values)]
+    found = summarise(records, MEASURES).estimates["a"]["contrast", "all"]
+    assert (found.mean, found.videos) == (2, 3)
+    assert 1 <= found.low < 2 < found.high <= 3
+
+
+def test_other_worlds_are_compared_on_whole_videos() -> None:
+    metric = next(name for name in MEASURES if name not in {name for name, _ in PRIMARY})
+    summary = summarise(study({"a": 0.0, "b": 1.0}, metric=metric), MEASURES)
+    assert summary.primary == ((metric, "all"),)
+    compared, early = (summary.compared("b", (metric, window)) for window in ("all", "early"))
+    assert compared is not None
+    assert early is not None
+    assert summary.is_primary(compared)
+    assert not summary.is_primary(early)
+
+
+def test_the_reference_and_baselines_are_not_compared() -> None:
+    records = [*study({"a": 0.0, "b": 1.0}), record("truth", 0, {"palette_drift": 0.0}, baseline=True)]
+    summary = summarise(records, MEASURES)
+    assert summary.compared("a", ("palette_drift", "all")) is None
+    assert summary.compared("truth", ("palette_drift", "all")) is None
+    assert {c.cell for c in summary.comparisons} == {"b"}
+
+
+@pytest.mark.parametrize("drift", DRIFTS)
+def test_unchanging_videos_do_not_drift(drift: str) -> None:
+    found = summarise(study({"a": 0.0}), MEASURES).estimates["a"]["palette_drift", drift]
+    assert (found.mean, found.low, found.high) == pytest.approx((0, 0, 0), abs=1e-9)
+
+
+def test_signed_drift_should_be_none_and_unsigned_drift_little() -> None:
+    measure = replace(MEASURES["contrast"], better="higher")
+    judged = {name: judge(measure, name) for name in DRIFTS}
+    assert {name for name, found in judged.items() if found.better == "lower"} == {"drift_std", "drift_start_end"}
+    assert {name for name, found in judged.items() if found.better == "target"} == {"drift_last_first", "drift_slope"}
+    assert all(found.target == 0 for found in judged.values())
+
+
+def test_without_records_the_table_is_empty() -> None:
+    columns = [("contrast", "all"), ("contrast", "late")]
+    assert scores([], columns).shape == (0, 2)
+    found = estimate([], columns)[columns[0]]
+    assert found.videos == 0
+    assert np.isnan([found.mean, found.low, found.high]).all()
+
+
+def test_the_reference_is_the_first_cell_unless_it_is_named() -> None:
+    assert check_reference(None, ["b", "a"]) == "b"
+    assert check_reference("a", ["b", "a"]) == "a"
+
+
+@given(st.floats(-5, 5), st.floats(0.1, 5))
+def test_estimates_move_with_their_scores(shift: float, scale: float) -> None:
+    plain = np.random.default_rng(1).normal(size=8)
+    column = ("contrast", "all")
+    one, other = (
+        estimate([record("a", s, {"contrast": float(x)}) for s, x in enumerate(values)], [column])[column]
+        for values in (plain, scale * plain + shift)
+    )
+    moved = [scale * value + shift for value in (one.mean, one.low, one.high)]
+    assert [other.mean, other.low, other.high] == pytest.approx(moved, abs=1e-6)

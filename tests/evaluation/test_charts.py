@@ -2,6 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -49,3 +50,48 @@ def test_chunk_times_are_drawn(times: dict[str, list[float]]) -> None:
     picture = charts.chunk_times(times, {"ema": "#009e73"})
     assert b"#009e73" in picture
     assert ET.fromstring(picture).tag.endswith("svg")
+
+
+def test_cells_keep_their_colours_when_there_are_more_than_colours() -> None:
+    cells = [f"cell {i}" for i in range(len(charts.COLOURS) + 2)]
+    paint = charts.colours(summarise([record(cell, 0, {"contrast": 1.0}) for cell in cells], MEASURES))
+    assert [paint[cell] for cell in cells] == [*charts.COLOURS, *charts.COLOURS[:2]]
+
+
+def test_only_baselines_are_dashed(summary: Summary) -> None:
+    picture = charts.over_time(summary, "contrast", MEASURES["contrast"])
+    styles = [e.get("style", "") for e in ET.fromstring(picture).iter()]
+    dashed = [style for style in styles if "stroke-dasharray" in style]
+    assert any(charts.GREY in style for style in dashed)
+    for cell in summary.cells:
+        colour = charts.colours(summary)[cell]
+        assert any(f"stroke: {colour}" in style for style in styles)
+        assert not any(colour in style for style in dashed)
+
+
+def test_a_difference_that_is_not_there_is_not_drawn(summary: Summary) -> None:
+    measure = MEASURES["contrast"]
+    forest = charts.differences(summary, measure, ("contrast", "all"), "")
+    empty = charts.differences(summary, measure, ("palette_drift", "all"), "")
+    assert charts.colours(summary)["ema"].encode() not in empty
+    assert len(empty) < len(forest)
+    assert ET.fromstring(empty).tag.endswith("svg")
+
+
+def test_the_small_print_is_part_of_the_picture(summary: Summary) -> None:
+    plain, told = (
+        charts.differences(summary, MEASURES["contrast"], ("contrast", "all"), small) for small in ("", "late")
+    )
+    assert plain != told
+
+
+def test_charts_leave_the_global_style_alone(summary: Summary) -> None:
+    before = dict(mpl.rcParams)
+    charts.over_time(summary, "contrast", MEASURES["contrast"])
+    charts.chunk_times({"ema": [0.1, 0.2]}, {})
+    assert dict(mpl.rcParams) == before
+
+
+def test_strangers_side_by_side_have_different_colours() -> None:
+    picture = charts.chunk_times({"one": [0.1, 0.2], "two": [0.2, 0.3]}, {})
+    assert all(f"stroke: {colour}".encode() in picture for colour in charts.COLOURS[-2:])

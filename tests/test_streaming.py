@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reward_forcing.codecs.toy_words import ToyWords
 from reward_forcing.composition.configuration import compose, plain
@@ -162,3 +164,49 @@ def test_a_teacher_starts_from_the_students_noise(student: Path) -> None:
     assert torch.equal(start, torch.cat([noise(chunk, 0) for chunk in range(7)], 1))
     clip = streamer.sample(PROMPTS, [0, 1], steps=2, guidance_scale=2.0, shift=3.0)
     assert clip.shape == (2, 21, 3, 32, 32)
+
+
+@given(st.dictionaries(st.integers(0, 30), st.sampled_from("cd")), st.integers(1, 4), st.integers(0, 12))
+def test_a_chunk_holds_what_its_last_frame_holds(switches: dict[int, str], frames: int, chunk: int) -> None:
+    script = Script(switches, frames, ToyWords(list("abcd"), tokens=1), ("a", "b"), torch.device("cpu"))
+    held = ("a", "b")
+    for frame in range((chunk + 1) * frames):
+        held = (switches[frame],) * 2 if frame in switches else held
+    assert script.prompts_at(chunk) == held
+
+
+def test_noise_belongs_to_prompt_and_seed(student: Path) -> None:
+    streamer = load_streamer(student)
+    noise = streamer.noise([PROMPTS[0], PROMPTS[0], PROMPTS[1]], [0, 1, 0])(0, 0)
+    assert noise.shape == (3, *streamer.geometry.chunk_shape)
+    assert not torch.equal(noise[0], noise[1])
+    assert not torch.equal(noise[0], noise[2])
+    assert torch.equal(noise[2:], streamer.noise(PROMPTS[1:], [0])(0, 0))
+    with pytest.raises(ValueError, match="shorter"):
+        streamer.noise(PROMPTS, [0])
+
+
+def test_a_continued_video_begins_with_its_start(student: Path) -> None:
+    streamer = load_streamer(student)
+    start = streamer.noise(PROMPTS, [3, 4])(0, 0)
+    videos = list(streamer.stream(PROMPTS, [0, 1], chunks=2, start=start))
+    assert len(videos) == 3
+    torch.testing.assert_close(videos[0], streamer.codec.decode(start))
+    fresh = next(streamer.stream(PROMPTS, [0, 1], chunks=1))
+    assert not torch.equal(videos[1], fresh)
+
+
+def test_a_loaded_network_is_frozen_and_in_the_wished_precision(student: Path) -> None:
+    for dtype in ("float32", "bfloat16"):
+        streamer = load_streamer(student, equipment=Equipment(dtype=dtype))
+        parameters = list(streamer.network.parameters())
+        assert getattr(torch, dtype) in {parameter.dtype for parameter in parameters}
+        assert not any(parameter.requires_grad for parameter in parameters)
+        assert not streamer.network.training
+        assert streamer.about["equipment"] == {"codec": None, "dtype": dtype, "overrides": []}
+
+
+def test_overrides_come_before_notes(student: Path) -> None:
+    streamer = load_streamer(student, equipment=Equipment(overrides=["sink.decay=0.75", "play.fps=3"]))
+    assert streamer.rollout.memory.sink == EMASink(frames=3, decay=0.75)
+    assert streamer.fps == 3

@@ -22,7 +22,7 @@ FLOORS = (
     {"composition", "run_folder", "exports", "plan"},
     {"train", "training_help", "generate", "streaming", "trajectories", "video_folder", "convert", "schedules"},
     {"evaluation"},
-    {"cli", "arguments", "demo"},
+    {"cli", "arguments", "data_arguments", "demo"},
 )
 """Rooms from the cellar to the roof; a room may import its own floor (without cycles) and those below it."""
 

@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from reward_forcing import cli
 from reward_forcing.arguments import COMMANDS, parser
+from reward_forcing.videos import Clip, write_clip
 from tests import small_runs
 from tests.test_streaming import PROMPTS, notes, write_student
 
@@ -175,9 +177,21 @@ def test_data_from_making_to_looking(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_trajectories(student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["data", "pairs", str(student), str(tmp_path / "pairs"), "--prompts", *PROMPTS, "--steps", "4"]
+    arguments = ["data", "ode-pairs", str(student), str(tmp_path / "pairs"), "--prompts", *PROMPTS, "--steps", "4"]
     assert cli.main(arguments) == 0
     assert "2 trajectories" in capsys.readouterr().out
+
+
+def test_clips_of_others_become_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small_runs.write_exports(tmp_path)
+    write_clip(tmp_path / "clips" / "a.mkv", Clip(torch.zeros(6, 3, 40, 40, dtype=torch.uint8), 8.0))
+    (tmp_path / "clips" / "a.txt").write_text("a black square")
+    form = ["--frames", "5", "--height", "32", "--width", "32", "--fps", "all", "--device", "cpu"]
+    codec = ["--codec-option", "toy", "--codec", str(tmp_path / "codec.safetensors")]
+    assert cli.main(["data", "shards", str(tmp_path / "clips"), str(tmp_path / "out"), *codec, *form]) == 0
+    assert "1 clips encoded, 0 skipped" in capsys.readouterr().out
+    assert cli.main(["data", "import-lmdb", str(tmp_path / "clips"), str(tmp_path / "pairs")]) == 2
+    assert "is no database" in capsys.readouterr().err
 
 
 def test_prompts_from_texts_and_files(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import torch
 from reward_forcing.data.contents import pairs
 from reward_forcing.data.shards import ExistingShards
 from reward_forcing.streaming import load_streamer
-from reward_forcing.trajectories import Plan, write_pairs
-from tests import small_runs
+from reward_forcing.trajectories import Plan, Usual, recommended, write_pairs
+from tests import small_runs, tiny
 from tests.test_streaming import notes, write_student
 
 PROMPTS = ["red circle slow pan-fast", "blue cross any plain", "red circle slow pan-fast"]
@@ -48,5 +48,19 @@ def test_levels_are_those_of_the_stored_steps() -> None:
 
 @pytest.mark.parametrize(("steps", "levels"), [(10, 4), (4, 0)])
 def test_uneven_levels_are_refused(steps: int, levels: int) -> None:
-    with pytest.raises(ValueError, match=f"pairs.steps is {steps}"):
+    with pytest.raises(ValueError, match=f"ode-pairs: steps is {steps}"):
         Plan(steps=steps, levels=levels)
+
+
+def test_what_suits_a_teacher(teacher: Path, tmp_path: Path) -> None:
+    assert recommended(teacher) == Usual(guidance_scale=1.5, batch=16)
+    torch.save({"model": tiny.network().state_dict()}, tmp_path / "wan.pt")
+    assert recommended(tmp_path / "wan.pt") == Usual(guidance_scale=6.0, batch=1), "foreign weights are Wan's"
+
+
+def test_prompts_are_prepared_with_the_negative_one(teacher: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="fox"):
+        write_pairs(teacher, tmp_path / "pairs", ["a red fox"], Plan(steps=2, levels=1))
+    with pytest.raises(ValueError, match="ode-pairs: batch is 0"):
+        write_pairs(teacher, tmp_path / "pairs", PROMPTS, batch=0)
+    assert not (tmp_path / "pairs").exists(), "refused before anything is written"

@@ -3,13 +3,15 @@
 import argparse
 from pathlib import Path
 
+from reward_forcing.data_arguments import add_data
+
 COMMANDS = {
     "demo": "distil, stream and judge a video on this machine, in minutes; start here",
     "train": "train a codec, a teacher or a student, or distil one (Hydra overrides)",
     "generate": "stream videos from an exported student, as long as you like",
     "evaluate": "score videos listed in a manifest",
     "report": "write one HTML page about scored videos",
-    "data": "make, encode and inspect shards; encode prompts",
+    "data": "make, import and inspect shards; encode prompts; sample a teacher",
     "convert": "weights from one layout to another",
 }
 
@@ -27,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         "generate": _generate,
         "evaluate": _evaluate,
         "report": _report,
-        "data": _data,
+        "data": add_data,
         "convert": _convert,
     }
     for name, told in COMMANDS.items():
@@ -168,72 +170,6 @@ def _report(command: argparse.ArgumentParser) -> None:
     add("--reference", metavar="CELL", help="what the others are compared with (default: as evaluated)")
     add("--speed", type=Path, help="speed.json (default: the one beside the metrics, if there is one)")
     add("--title", default="Streaming videos compared", help="of the page (default: %(default)s)")
-
-
-def _data(command: argparse.ArgumentParser) -> None:
-    command.epilog = """examples:
-  reward-forcing data make data/mine --clips 256 --frames 21 --seed 0
-  reward-forcing data encode data/mine data/latents --codec checkpoints/toy/codec.safetensors
-  reward-forcing data pairs checkpoints/toy/teacher.safetensors data/pairs --prompts prompts.txt
-  reward-forcing data inspect data/mine --picture clips.png --verify"""
-    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
-    make = actions.add_parser("make", help="render a toy world into shards; an interrupted run continues")
-    make.add_argument("folder", type=Path, help="to write into")
-    make.add_argument("--clips", type=int, default=256, help="how many (default: %(default)s)")
-    make.add_argument("--frames", type=int, default=21, help="length of each (default: %(default)s)")
-    make.add_argument("--seed", type=int, default=0, help="of the scenes (default: %(default)s)")
-    make.add_argument(
-        "--plain-fraction", type=float, default=0.3, help="share from the easy world (default: %(default)s)"
-    )
-    make.add_argument("--codec", type=Path, help="store latents of this codec, too")
-    make.add_argument("--no-pixels", action="store_true", help="do not store the pixels")
-    encode = actions.add_parser("encode", help="turn shards with pixels into shards with latents")
-    encode.add_argument("source", type=Path, help="folder of shards with pixels")
-    encode.add_argument("folder", type=Path, help="to write into")
-    encode.add_argument("--codec", type=Path, required=True, help="file of the codec")
-    encode.add_argument("--keep-pixels", action="store_true", help="copy the pixels, too")
-    inspect = actions.add_parser("inspect", help="what a folder of shards holds")
-    inspect.add_argument("folder", type=Path, help="of the shards")
-    inspect.add_argument("--picture", type=Path, help="PNG to write, one clip a row")
-    inspect.add_argument("--clips", type=int, default=8, help="rows of the picture (default: %(default)s)")
-    inspect.add_argument("--verify", action="store_true", help="compare every shard with its checksum")
-    _data_embed(actions.add_parser("embed", help="encode prompts into the cache; an interrupted run continues"))
-    _data_pairs(actions.add_parser("pairs", help="sample a teacher's trajectories into shards, for ODE regression"))
-
-
-def _data_embed(embed: argparse.ArgumentParser) -> None:
-    add = embed.add_argument
-    add("prompts", nargs="+", metavar="TEXT|FILE", help="prompts, files with one a line, or .jsonl files of schedules")
-    add("--text", type=Path, help="the encoder: Wan's models_t5_umt5-xxl-enc-bf16.pth or a folder of transformers")
-    add("--tokenizer", type=Path, help="folder of its tokenizer")
-    add("--out", type=Path, help="folder of the cache")
-    add("--batch", type=int, help="prompts encoded together (default: 8)")
-    add("--device", choices=["auto", "cpu", "cuda"], help="where to compute (default: auto)")
-    add("--dtype", choices=["float32", "bfloat16"], help="to compute in (default: bfloat16)")
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="any other key of configs/stream.yaml: checkpoints.folder=DIR, text.negative=..., ...",
-    )
-
-
-def _data_pairs(pairs: argparse.ArgumentParser) -> None:
-    pairs.add_argument("teacher", type=Path, help="an exported teacher")
-    pairs.add_argument("folder", type=Path, help="to write into")
-    pairs.add_argument(
-        "--prompts", nargs="+", required=True, metavar="TEXT|FILE", help="prompts, or files with one a line"
-    )
-    pairs.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
-    pairs.add_argument("--steps", type=int, default=48, help="Euler steps (default: %(default)s)")
-    pairs.add_argument(
-        "--levels", type=int, default=4, help="stored states besides the clean one (default: %(default)s)"
-    )
-    pairs.add_argument("--guidance-scale", type=float, default=1.5, help="1: none (default: %(default)s)")
-    pairs.add_argument("--shift", type=float, default=8.0, help="of the noise levels (default: %(default)s)")
-    pairs.add_argument("--batch", type=int, default=16, help="trajectories at a time (default: %(default)s)")
 
 
 def _frames(text: str) -> int | None:

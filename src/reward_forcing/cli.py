@@ -71,27 +71,51 @@ def _run_report(given: argparse.Namespace) -> None:
 
 
 def _run_data(given: argparse.Namespace) -> None:
-    settings = {key: value for key, value in vars(given).items() if key not in ("command", "action", "run")}
-    if given.action == "pairs":
-        from reward_forcing.trajectories import Plan, write_pairs
-
-        plan = Plan(steps=given.steps, levels=given.levels, guidance_scale=given.guidance_scale, shift=given.shift)
-        words = read_prompts(given.prompts)
-        print(write_pairs(given.teacher, given.folder, words, plan, seed=given.seed, batch=given.batch))
-        return
-    if given.action == "embed":
-        _embed(given)
+    others = {"ode-pairs": _ode_pairs, "embed": _embed, "shards": _shards}
+    if given.action in others:
+        others[given.action](given)
         return
     from reward_forcing.data import commands
+    from reward_forcing.data.lmdb_import import import_lmdb
 
+    settings = {key: value for key, value in vars(given).items() if key not in ("command", "action", "run")}
     if given.action == "make":
         settings["pixels"] = not settings.pop("no_pixels")
     actions: dict[str, Callable[..., str]] = {
         "make": commands.make_shards,
         "encode": commands.encode_shards,
         "inspect": commands.inspect_shards,
+        "import-lmdb": import_lmdb,
     }
     print(actions[given.action](**settings))
+
+
+def _ode_pairs(given: argparse.Namespace) -> None:
+    from reward_forcing.streaming import Equipment
+    from reward_forcing.trajectories import Plan, recommended, write_pairs
+
+    usual = recommended(given.teacher)
+    scale = usual.guidance_scale if given.guidance_scale is None else given.guidance_scale
+    plan = Plan(steps=given.steps, levels=given.levels, guidance_scale=scale, shift=given.shift)
+    equipment = Equipment(dtype=given.dtype, device=_device(given.device), overrides=given.overrides)
+    words, batch = read_prompts(given.prompts), given.batch or usual.batch
+    print(write_pairs(given.teacher, given.folder, words, plan, seed=given.seed, batch=batch, equipment=equipment))
+
+
+def _shards(given: argparse.Namespace) -> None:
+    from reward_forcing.convert import load_codec
+    from reward_forcing.data.clip_folders import Form, gather
+
+    form = Form(frames=given.frames, height=given.height, width=given.width, fps=given.fps)
+    codec = load_codec(given.codec_option, given.codec).to(_device(given.device))
+    label = f"{given.codec_option} {given.codec or ''}".strip()
+    print(gather(given.source, given.folder, codec=codec, form=form, label=label))
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
 
 
 def _embed(given: argparse.Namespace) -> None:
@@ -108,8 +132,6 @@ def _embed(given: argparse.Namespace) -> None:
 
 
 def _run_generate(given: argparse.Namespace) -> None:
-    import torch
-
     from reward_forcing.generate import Teaching, generate
     from reward_forcing.schedules import read_schedules, requests
     from reward_forcing.streaming import Equipment
@@ -128,14 +150,15 @@ def _run_generate(given: argparse.Namespace) -> None:
         cell=given.cell,
         look=Look(given.fps, given.scale, given.format),
     )
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if given.device == "auto" else given.device
     paces = generate(
         given.export,
         given.out,
         wanted,
         wishes=[_wish(sink, given) for sink in given.sink],
         teaching=Teaching(given.steps, given.guidance_scale, given.shift) if given.teacher else None,
-        equipment=Equipment(codec=given.codec, dtype=given.dtype, device=device, overrides=given.overrides),
+        equipment=Equipment(
+            codec=given.codec, dtype=given.dtype, device=_device(given.device), overrides=given.overrides
+        ),
     )
     for cell, pace in paces.items():
         skipped = f"; {pace.skipped} videos were there already" if pace.skipped else ""
@@ -166,7 +189,7 @@ def read_prompts(given: Sequence[str]) -> list[str]:
 
     prompts: list[str] = []
     for text in given:
-        prompts += lines_of(text) if text.endswith(".txt") or Path(text).is_file() else [text]
+        prompts += lines_of(text) if text.endswith((".txt", ".jsonl")) or Path(text).is_file() else [text]
     return list(dict.fromkeys(prompts))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from reward_forcing.codecs.protocols import LatentCodec
 from reward_forcing.composition import configuration
 from reward_forcing.networks.sources import inspect
 from reward_forcing.networks.weights import Precision, load, save
@@ -74,3 +75,20 @@ def embed(prompts: Sequence[str], overrides: Sequence[str] = ()) -> str:
         f"{folder}: {added} prompts encoded, {len(text.store)} there, {size:.1f} MB\n"
         f"next: reward-forcing generate STUDENT --prompts PROMPTS --set checkpoints.embeddings={folder}"
     )
+
+
+def load_codec(option: str, path: Path | None = None) -> LatentCodec:
+    """A codec by its config option, for `reward-forcing data shards`.
+
+    Args:
+        option: of configs/codec.
+        path: its file or folder; None: as configs/checkpoints says (wan.yaml, or shipped.yaml for the toy codec).
+
+    Raises:
+        ValueError: there is no such option or file.
+    """
+    where = [f'codec.path="{path}"'] if path else []
+    checkpoints = "shipped" if option == "toy" else "wan"
+    config = configuration.compose([f"checkpoints={checkpoints}", f"codec={option}", *where], name="stream")
+    codec: LatentCodec = configuration.build(config, "codec")
+    return codec

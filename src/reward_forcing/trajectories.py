@@ -1,5 +1,6 @@
 """Teacher trajectories as shards, for ODE regression (CausVid's and Self Forcing's initialisation)."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,8 +9,8 @@ import torch
 
 from reward_forcing.data.writing import Sample, write_shards
 from reward_forcing.flow import denoising_levels
-from reward_forcing.networks.weights import read_notes
-from reward_forcing.streaming import Streamer, load_streamer
+from reward_forcing.networks.sources import inspect
+from reward_forcing.streaming import WAN_NOTES, Equipment, Streamer, load_streamer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.levels < 1 or self.steps < 1 or self.steps % self.levels:
-            raise ValueError(f"pairs.steps is {self.steps}; it must be a multiple of pairs.levels ({self.levels})")
+            raise ValueError(f"ode-pairs: steps is {self.steps}; it must be a multiple of levels ({self.levels})")
 
     @property
     def kept(self) -> tuple[int, ...]:
@@ -55,26 +56,58 @@ class Plan:
         return tuple(every[step] for step in self.kept[:-1])
 
 
+@dataclass(frozen=True)
+class Usual:
+    """What suits a teacher: its guidance scale, and how many trajectories at a time."""
+
+    guidance_scale: float
+    batch: int
+
+
+def recommended(teacher: str | Path) -> Usual:
+    """What suits a teacher: Wan's is Self Forcing's guidance of 6 (method section 4.4), one trajectory at a time.
+
+    Raises:
+        ValueError: there are no such weights.
+    """
+    notes = inspect(teacher).notes
+    streams = json.loads(notes["stream"]) if "stream" in notes else WAN_NOTES
+    return Usual(6.0, 1) if streams["choices"]["geometry"].startswith("wan") else Usual(1.5, 16)
+
+
 def write_pairs(
-    teacher: Path, folder: Path, prompts: Sequence[str], plan: Plan | None = None, *, seed: int = 0, batch: int = 16
+    teacher: str | Path,
+    folder: Path,
+    prompts: Sequence[str],
+    plan: Plan | None = None,
+    *,
+    seed: int = 0,
+    batch: int = 16,
+    equipment: Equipment | None = None,
 ) -> str:
-    """Sample one trajectory a prompt and store some of its states: `reward-forcing data pairs`.
+    """Sample one trajectory a prompt and store some of its states: `reward-forcing data ode-pairs`.
+
+    Guidance leads away from the text encoder's empty prompt.
 
     Args:
-        teacher: an exported teacher.
+        teacher: an exported teacher, or weights that `networks.weights.load` reads.
         folder: to write into; an interrupted run continues.
         prompts: what to sample.
         plan: how.
         seed: of the noise of the first; the others count on from it.
         batch: trajectories sampled together.
+        equipment: precision, device and further settings.
 
     Returns:
         What was written and how to train on it.
 
     Raises:
-        ValueError: the export cannot be read, or the folder holds something else.
+        ValueError: the export cannot be read, or the folder holds something else, or the batch is not positive.
     """
-    plan, streamer = plan or Plan(), load_streamer(teacher)
+    if batch < 1:
+        raise ValueError(f"ode-pairs: batch is {batch}; it must be at least 1")
+    plan, streamer = plan or Plan(), load_streamer(teacher, equipment=equipment)
+    streamer.text.prepare(["", *prompts])
 
     def samples(numbers: range) -> Iterator[Sample]:
         for first in range(numbers.start, numbers.stop, batch):
@@ -83,12 +116,14 @@ def write_pairs(
             for prompt, states in zip(words, _states(streamer, words, [seed + i for i in some], plan), strict=True):
                 yield {"states.npy": states.half().numpy(), "caption.txt": prompt}
 
-    origin = {"teacher": read_notes(teacher).get("name", str(teacher)), "seed": seed, **asdict(plan)}
-    write_shards(folder, samples, clips=len(prompts), origin=origin)
+    found = inspect(teacher)
+    origin = {"teacher": found.notes.get("name", str(teacher)), "seed": seed, **asdict(plan)}
+    write_shards(folder, samples, clips=len(prompts), origin=origin, clips_per_shard=64)
     shown = ",".join(f"{level:.4f}" for level in plan.noise_levels)
+    experiment = "toy_ode" if recommended(teacher).batch > 1 else "wan_ode_regression"
     return (
         f"{len(prompts)} trajectories in {folder}\n"
-        f"train on them: reward-forcing train experiments=toy_ode data.content.source.path={folder} "
+        f"train on them: reward-forcing train experiments={experiment} data.content.source.path={folder} "
         f"objective.levels=[{shown}]"
     )
 

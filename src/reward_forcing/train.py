@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from reward_forcing.composition import configuration, validation
 from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.exports import export, notes_of
+from reward_forcing.plan.report import described, require_fit
 from reward_forcing.run_folder import RunFolder, RunSettings, changes, checkpoint_at
 
 TRACEBACK_HINT = "(HYDRA_FULL_ERROR=1 shows where this was found.)\n"
@@ -212,6 +213,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("--cfg", choices=["job"])
     parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("--plan", action="store_true")
     parser.add_argument("--config-dir", action="append", default=[])
     parser.add_argument("overrides", nargs="*")
     given = parser.parse_intermixed_args(arguments)
@@ -221,8 +223,13 @@ def main(arguments: Sequence[str]) -> int:
         jobs = plan(given.overrides, multirun=given.multirun, folders=given.config_dir)
         if given.cfg:
             return _say("\n".join(_shown(job, resolve=given.resolve) for job in jobs))
+        if given.plan:
+            return _say("\n\n".join(described(configuration.plain(job.config)) for job in jobs))
         for job in jobs:
             validation.require_files(job.config)
+            told = require_fit(configuration.plain(job.config))
+            if told and _is_first():
+                _say(told)
         return _report(_run_all(jobs))
     except ValueError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":

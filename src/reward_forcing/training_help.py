@@ -20,6 +20,7 @@ examples:
 options:
   -m, --multirun     a list of values (a,b,c) means one run for each
   --cfg job          show the config instead of training; --resolve fills in ${...}
+  --plan             show what the run would take (memory, operations, hours) and stop
   --config-dir DIR   look for groups and experiments there, too (may be repeated)
   -h, --help         this text
 

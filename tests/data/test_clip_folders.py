@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from reward_forcing.data import clip_folders
-from reward_forcing.data.clip_folders import Form, find_clips, gather, nearest, require_frames, sampled
+from reward_forcing.data.clip_folders import Entry, Form, find_clips, gather, nearest, require_frames, sampled
 from reward_forcing.data.shards import Shards
 from reward_forcing.videos import Clip, write_clip, write_gif
 from tests.data import folders
@@ -105,7 +105,12 @@ def test_an_interrupted_run_continues(source: Path, tmp_path: Path, monkeypatch:
         run(source, tmp_path / "out", Dying())
     looked: list[str] = []
     look_at = clip_folders.look_at
-    monkeypatch.setattr(clip_folders, "look_at", lambda *given: looked.append(given[1].file) or look_at(*given))
+
+    def noted(source: Path, entry: Entry, form: Form) -> Entry:
+        looked.append(entry.file)
+        return look_at(source, entry, form)
+
+    monkeypatch.setattr(clip_folders, "look_at", noted)
     scan = tmp_path / "out" / "scan.jsonl"
     scan.write_text(scan.read_text()[:-20])
     run(source, tmp_path / "out")

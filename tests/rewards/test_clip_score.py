@@ -34,14 +34,15 @@ def videos(batch: int = 2, height: int = 40, width: int = 60) -> Tensor:
     """Smooth random pictures in [-1, 1], so that resizing methods agree."""
     coarse = torch.rand(batch * 5, 3, 5, 7, generator=torch.Generator().manual_seed(1)) * 2 - 1
     fine = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(-1, 1)
-    return fine.unflatten(0, (batch, 5))
+    pictures: Tensor = fine.unflatten(0, (batch, 5))
+    return pictures
 
 
 def by_hand(clip: Any, video: Tensor, prompt: str, frames: list[int]) -> float:
     """The mean cosine as open_clip's own examples take it, through PIL."""
     see = open_clip.image_transform(32, is_train=False, mean=clip.visual.image_mean, std=clip.visual.image_std)
     pictures = [Image.fromarray(to_uint8(video[at]).permute(1, 2, 0).numpy()) for at in frames]
-    images: Any = torch.stack([see(picture) for picture in pictures])  # type: ignore[operator, misc]
+    images: Any = torch.stack([see(picture) for picture in pictures])
     words = clip.encode_text(open_clip.get_tokenizer("tiny-clip")([prompt]))
     return float(cosine_similarity(clip.encode_image(images), words).mean())
 

@@ -79,6 +79,6 @@ def test_checkpointing_keeps_less_and_needs_a_block_for_a_while() -> None:
 
 def test_halving_the_precision_halves_most() -> None:
     sizes = Sizes(**SIZES, layers=1)
-    wide, narrow, mixed = (block_saved(sizes, run(9), name) for name in ("float32", "bfloat16", "mixed"))  # type: ignore[arg-type]
+    wide, narrow, mixed = (block_saved(sizes, run(9), name) for name in ("float32", "bfloat16", "mixed"))
     assert narrow < mixed < wide
     assert narrow / wide == pytest.approx(0.57, abs=0.05)

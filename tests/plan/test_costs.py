@@ -28,7 +28,7 @@ WAN = Geometry(channels=16, height=60, width=104, frames=21, chunk_frames=3)
 
 
 def wan(**more: int) -> Pass:
-    return Pass(**{"tokens": TOKENS, "words": WORDS, **more})  # type: ignore[arg-type]
+    return Pass(**{"tokens": TOKENS, "words": WORDS, **more})
 
 
 @pytest.mark.parametrize(

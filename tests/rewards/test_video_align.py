@@ -4,7 +4,7 @@ import hashlib
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -48,7 +48,7 @@ def test_scores_are_normalised_and_overall_is_their_sum(folder: Path) -> None:
     for column, name in enumerate(("VQ", "MQ", "TA")):
         wanted = (raw[:, column] - INFERENCE[f"{name}_mean"]) / INFERENCE[f"{name}_std"]
         assert torch.allclose(scores[:, column], wanted, atol=1e-5)
-        judge.dimension = name
+        judge.dimension = cast("Any", name)
         assert torch.equal(judge(video(), PROMPTS), scores[:, column])
     judge.dimension = "overall"
     assert torch.allclose(judge(video(), PROMPTS), scores.sum(1))
@@ -96,7 +96,12 @@ def test_the_judge_leaves_the_device_when_asked(folder: Path) -> None:
     moved: list[str] = []
     network = judge.loaded.network
     original = network.to
-    network.to = lambda device: (moved.append(str(device)), original("cpu"))[1]  # type: ignore[method-assign, assignment]
+
+    def moving(device: object) -> Any:
+        moved.append(str(device))
+        return original("cpu")
+
+    network.to = moving  # type: ignore[method-assign, assignment]
     judge(video(1), PROMPTS[:1])
     assert moved == ["cpu", "cpu"], "there and back"
 
@@ -117,7 +122,7 @@ def test_with_the_template_it_is_calibrated(folder: Path, tmp_path: Path, monkey
     with pytest.raises(ValueError, match="not VideoAlign's template: it has .* characters, not 3997; its sha256 is"):
         VideoAlign(Pixels(), weights=str(folder), template=str(path))
     digest = hashlib.sha256(templates.OWN_WORDS.encode()).hexdigest()
-    accepted = {"characters": len(templates.OWN_WORDS), "digest": digest}
+    accepted: dict[str, Any] = {"characters": len(templates.OWN_WORDS), "digest": digest}
     monkeypatch.setattr(templates, "read", partial(templates.read, **accepted))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

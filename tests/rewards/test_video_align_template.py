@@ -2,13 +2,14 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reward_forcing.rewards.video_align.template import CONSTANT, OWN_WORDS, PLACEHOLDER, REWARD_TOKENS, Template, read
 
 TEXT = "\nrate  \n<|VQ_reward|> then <|MQ_reward|>, of {text_prompt} <|TA_reward|>\n"
-EXPECTED = {"characters": len(TEXT), "digest": hashlib.sha256(TEXT.encode()).hexdigest()}
+EXPECTED: dict[str, Any] = {"characters": len(TEXT), "digest": hashlib.sha256(TEXT.encode()).hexdigest()}
 
 
 def test_the_words_in_python_source_are_read_without_running_it(tmp_path: Path) -> None:

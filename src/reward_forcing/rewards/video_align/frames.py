@@ -52,8 +52,9 @@ def official_levels(video: Video) -> Levels:
 def resized(video: Video) -> Levels:
     """Frames at the size Qwen2-VL's rule gives (multiples of 28, the aspect nearly kept), bicubic with antialiasing."""
     size = resized_size(video.shape[-2], video.shape[-1])
-    small = interpolate(video.flatten(0, 1), size, mode="bicubic", antialias=True)
-    return small.unflatten(0, video.shape[:2])
+    small: Tensor = interpolate(video.flatten(0, 1), size, mode="bicubic", antialias=True)
+    sized: Tensor = small.unflatten(0, video.shape[:2])
+    return sized
 
 
 def resized_size(height: int, width: int) -> tuple[int, int]:

@@ -48,5 +48,5 @@ class ScoreModel(nn.Module):
         positions = torch.arange(tokens.shape[1], device=tokens.device).expand(3, *tokens.shape)
         hidden = self.qwen.language_model(inputs_embeds=mixed, position_ids=positions, use_cache=False)
         read = hidden.last_hidden_state[torch.arange(len(tokens), device=tokens.device)[:, None], places]
-        scores = self.rm_head(read)
+        scores: Tensor = self.rm_head(read)
         return (scores[..., 0] if scores.shape[-1] == 1 else scores.diagonal(dim1=1, dim2=2)).float()

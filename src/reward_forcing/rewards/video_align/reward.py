@@ -75,7 +75,7 @@ class VideoAlign:
     @property
     def label(self) -> str:
         """What it is, for logs and reports."""
-        notes = [] if self.mode == "correct" else [self.mode]
+        notes: list[str] = [] if self.mode == "correct" else [self.mode]
         notes += [] if self.calibrated else ["uncalibrated"]
         return f"VideoReward {self.dimension}" + (f" ({', '.join(notes)})" if notes else "")
 
@@ -127,7 +127,8 @@ class VideoAlign:
             ]
         mean, deviation = torch.tensor([self.loaded.settings.normalisation[name] for name in DIMENSIONS]).T
         raw = torch.cat(parts).cpu()
-        return ((raw - mean) / deviation).expand(len(video), -1).to(video.device)
+        scores: Tensor = ((raw - mean) / deviation).expand(len(video), -1).to(video.device)
+        return scores
 
     def _raw(self, network: Any, video: Video, questions: list[str]) -> Float[Tensor, "batch 3"]:
         pixels, grids = frames.patches(self._levels(video))

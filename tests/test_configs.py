@@ -16,7 +16,7 @@ from reward_forcing.toy.captions import VOCABULARY
 NEEDED = {"data=clips": "data.content.source.path=x", "data=videos": "data.content.source.path=x"}
 NEEDED |= {"data=pairs": "data.content.source.path=x", "data=prompts": "data.content.prompts.path=x"}
 NEEDED |= dict.fromkeys(("codec=tiny_wan", "text=umt5", "text=umt5_cached"), "checkpoints=wan")
-NEEDED |= {"reward=clip": "reward.pretrained=x", "reward=optical_flow": "reward.weights=x"}
+NEEDED |= dict.fromkeys(("reward=clip", "reward=optical_flow", "reward=video_align"), "checkpoints=wan")
 CHOICES = [(group, option) for group in groups() for option in options(group)]
 
 

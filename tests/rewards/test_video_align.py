@@ -14,6 +14,7 @@ from reward_forcing.rewards.protocols import PixelReward
 from reward_forcing.rewards.video_align import frames
 from reward_forcing.rewards.video_align import template as templates
 from reward_forcing.rewards.video_align.conversation import conversations
+from reward_forcing.rewards.video_align.model import ScoreModel
 from reward_forcing.rewards.video_align.reward import VideoAlign
 from tests.rewards.pixels import Pixels
 from tests.rewards.video_reward_folder import INFERENCE, fabricate
@@ -90,18 +91,16 @@ def test_no_gradient_flows_and_protocols_hold(folder: Path) -> None:
     assert judge.to("cpu") is judge
 
 
-def test_the_judge_leaves_the_device_when_asked(folder: Path) -> None:
-    """The meta device stands for an accelerator: only where weights end up is looked at."""
+def test_the_judge_leaves_the_device_when_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     judge = reward(folder, offload=True)
     moved: list[str] = []
-    network = judge.loaded.network
-    original = network.to
+    to = judge.loaded.network.to
 
-    def moving(device: object) -> Any:
+    def recorded(device: Any) -> ScoreModel:
         moved.append(str(device))
-        return original("cpu")
+        return to(device)
 
-    network.to = moving  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(judge.loaded.network, "to", recorded)
     judge(video(1), PROMPTS[:1])
     assert moved == ["cpu", "cpu"], "there and back"
 

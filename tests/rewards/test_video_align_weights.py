@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,18 @@ def test_all_other_weights_arrive_bit_for_bit(whole: tuple[Path, dict[str, Tenso
     assert all(torch.equal(found[name], value) for name, value in kept.items())
     assert not loaded.network.training
     assert not any(parameter.requires_grad for parameter in loaded.network.parameters())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_is_not_folded_stays_in_the_file(whole: tuple[Path, dict[str, Tensor]]) -> None:
+    loaded = load(whole[0], dtype=torch.float32)
+    lines = [
+        line.split() for line in Path("/proc/self/maps").read_text().splitlines() if str(loaded.checkpoint) in line
+    ]
+    ranges = [[int(end, 16) for end in line[0].split("-")] for line in lines]
+    for name, value in loaded.network.named_parameters():
+        mapped = any(first <= value.data_ptr() < last for first, last in ranges)
+        assert mapped != ("language_model" in name and name.endswith("_proj.weight")), name
 
 
 def test_rotations_are_those_of_a_fresh_network(whole: tuple[Path, dict[str, Tensor]]) -> None:

@@ -13,7 +13,7 @@ from reward_forcing.composition.configuration import build, compose
 from reward_forcing.rewards.frame_difference import FrameDifference
 from reward_forcing.rewards.none import NoReward
 from reward_forcing.rewards.protocols import PixelReward, RewardModel
-from reward_forcing.rewards.weighted_sum import WeightedSum
+from reward_forcing.rewards.weighted_sum import WeightedSum, judged
 from tests.rewards.pixels import Pixels
 
 
@@ -57,6 +57,16 @@ def test_the_sum_is_that_of_its_weighted_parts(first: float, second: float, thir
     torch.testing.assert_close(parts["bright"], video.mean((1, 2, 3, 4)))
     expected = first * parts["fine"] + second * parts["coarse"] + third * parts["bright"]
     torch.testing.assert_close(judge(video, ["a", "b"]), expected)
+
+
+def test_logs_see_the_parts_of_a_sum() -> None:
+    judge, video = three(1, 0.5, 2), videos()
+    rewards, parts = judged(judge, video, ["a", "b"])
+    assert torch.equal(rewards, judge(video, ["a", "b"]))
+    assert list(parts) == ["fine", "coarse", "bright"]
+    rewards, parts = judged(Brightness(), video, ["a", "b"])
+    assert torch.equal(rewards, video.mean((1, 2, 3, 4)))
+    assert not parts
 
 
 def test_pixels_are_decoded_once_and_only_when_needed() -> None:

@@ -20,6 +20,7 @@ from reward_forcing.modules.lora import merged
 from reward_forcing.modules.steps import Batch, Recipe, Scalars, is_student_turn, learn, prefixed, prepare_text
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.rewards.protocols import RewardModel
+from reward_forcing.rewards.weighted_sum import judged
 from reward_forcing.rollout import Rollout, always, generate
 from reward_forcing.shapes import Geometry, Latents, Sigma
 
@@ -138,7 +139,7 @@ class Distillation(LightningModule):
     def _student_loss(self, batch: Batch, key: seeding.Key) -> Scalars:
         prompts: list[str] = batch["prompts"]
         clean = self._generate(prompts, key)
-        rewards = self.frozen.reward(clean.detach(), prompts)
+        rewards, parts = judged(self.frozen.reward, clean.detach(), prompts)
         noise, sigma = self.scores.draw(clean, (self.seed, "gap", *key))
         gap = score_gap(
             clean,
@@ -155,6 +156,7 @@ class Distillation(LightningModule):
             "loss": self.loss(clean, gap, rewards),
             "score_gap": gap.abs().mean(),
             "reward": rewards.mean(),
+            **{f"reward_{name}": part.mean() for name, part in parts.items()},
             "reward_spread": rewards.std(unbiased=False),
             "effective_sample_size": effective_sample_size(weights),
             "largest_share": weights.max() / weights.sum(),

@@ -72,3 +72,11 @@ class WeightedSum:
     def total(self, parts: Mapping[str, Rewards]) -> Rewards:
         """The weighted sum of parts."""
         return torch.stack([weight * parts[name] for name, weight in self.weights.items()]).sum(0)
+
+
+def judged(reward: RewardModel, clean: Latents, prompts: Sequence[str]) -> tuple[Rewards, dict[str, Rewards]]:
+    """Rewards, and where they are a weighted sum its parts, for logs."""
+    if not isinstance(reward, WeightedSum):
+        return reward(clean, prompts), {}
+    parts = reward.parts(clean, prompts)
+    return reward.total(parts), parts

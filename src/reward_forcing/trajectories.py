@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import torch
 
@@ -11,6 +12,9 @@ from reward_forcing.data.writing import Sample, write_shards
 from reward_forcing.flow import denoising_levels
 from reward_forcing.networks.sources import inspect
 from reward_forcing.streaming import WAN_NOTES, Equipment, Streamer, load_streamer
+
+BATCHES_PER_SHARD: Final = 16
+"""What an interruption can cost at most, in usual batches; shards of Wan's trajectories are 340 MB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +110,7 @@ def write_pairs(
     """
     if batch < 1:
         raise ValueError(f"ode-pairs: batch is {batch}; it must be at least 1")
-    plan, streamer = plan or Plan(), load_streamer(teacher, equipment=equipment)
+    plan, usual, streamer = plan or Plan(), recommended(teacher), load_streamer(teacher, equipment=equipment)
     streamer.text.prepare(["", *prompts])
 
     def samples(numbers: range) -> Iterator[Sample]:
@@ -118,9 +122,9 @@ def write_pairs(
 
     found = inspect(teacher)
     origin = {"teacher": found.notes.get("name", str(teacher)), "seed": seed, **asdict(plan)}
-    write_shards(folder, samples, clips=len(prompts), origin=origin, clips_per_shard=64)
+    write_shards(folder, samples, clips=len(prompts), origin=origin, clips_per_shard=BATCHES_PER_SHARD * usual.batch)
     shown = ",".join(f"{level:.4f}" for level in plan.noise_levels)
-    experiment = "toy_ode" if recommended(teacher).batch > 1 else "wan_ode_regression"
+    experiment = "toy_ode" if usual.batch > 1 else "wan_ode_regression"
     return (
         f"{len(prompts)} trajectories in {folder}\n"
         f"train on them: reward-forcing train experiments={experiment} data.content.source.path={folder} "

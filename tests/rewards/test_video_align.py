@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from reward_forcing.composition.configuration import build, compose
 from reward_forcing.rewards.protocols import PixelReward
 from reward_forcing.rewards.video_align import frames
 from reward_forcing.rewards.video_align import template as templates
@@ -152,3 +153,17 @@ def test_errors_of_use(folder: Path) -> None:
     judge.codec = None
     with pytest.raises(ValueError, match="codec is null"):
         judge(video(1), PROMPTS[:1])
+
+
+def test_the_option_builds_and_judges_samples(folder: Path) -> None:
+    config = compose(["reward=video_align", f"reward.weights={folder}", "reward.template=null", "reward.dtype=float32"])
+    with pytest.warns(UserWarning, match="uncalibrated"):
+        judge = build(config, "reward")
+    assert isinstance(judge, VideoAlign)
+    rewards = judge(torch.zeros(2, 3, *shape(config)), ["a dog", "a cat"])
+    assert rewards.shape == (2,)
+    assert rewards.isfinite().all()
+
+
+def shape(config: Any) -> tuple[int, int, int]:
+    return config.geometry.channels, config.geometry.height, config.geometry.width

@@ -120,6 +120,15 @@ def test_a_window_fills_and_stays() -> None:
     assert [seen_frames(WAN, None, chunk) for chunk in range(5)] == [3, 6, 9, 12, 15]
 
 
-def test_decoding_is_counted_a_pixel() -> None:
-    assert decode_flops(WAN, 21) == pytest.approx(81 * 480 * 832 * 3.1e6)
-    assert decode_flops(WAN, 21) < forward_flops(SMALL, wan(frames=21))
+def test_decoding_costs_what_torch_counts_in_diffusers_codec() -> None:
+    from diffusers import AutoencoderKLWan
+
+    geometry = Geometry(channels=16, height=8, width=8, frames=6, chunk_frames=3)
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        AutoencoderKLWan().decode(torch.randn(1, *(16, 6, 8, 8)))
+    assert decode_flops(geometry) == pytest.approx(counter.get_total_flops(), rel=0.05)
+
+
+def test_decoding_a_clip_costs_as_much_as_a_pass_over_it() -> None:
+    assert decode_flops(WAN, 2) == 2 * decode_flops(WAN)
+    assert decode_flops(WAN) == pytest.approx(forward_flops(SMALL, wan(frames=21)), rel=0.05)

@@ -9,7 +9,7 @@ from reward_forcing.shapes import Geometry
 PARAMETERS: Final = {
     "umt5.load_umt5": 5_680_910_336,
     "load_wan_codec": 126_892_531,
-    "load_tiny_codec": 11_375_000,
+    "load_tiny_codec": 11_315_539,
     "ClipScore": 427_616_513,
     "OpticalFlow": 5_257_536,
     "video_align": 2_208_985_600,
@@ -37,8 +37,12 @@ def resident(node: Any, *, offloaded: bool = False) -> dict[str, tuple[int, int]
 def judging_bytes(reward: Any, geometry: Geometry, batch: int) -> int:
     """Bytes that a reward needs for a while: for decoding with Wan's codec, and of models that come from the CPU."""
     coming = resident(reward, offloaded=True).values()
-    decodes = any("load_wan_codec" in target for target, _ in _nodes(reward))
-    return sum(size for _, size in coming) + (decoding_bytes(geometry, batch) if decodes else 0)
+    return sum(size for _, size in coming) + (decoding_bytes(geometry, batch) if decodes(reward) else 0)
+
+
+def decodes(reward: Any) -> bool:
+    """Whether a reward decodes samples with Wan's codec."""
+    return any("load_wan_codec" in target for target, _ in _nodes(reward))
 
 
 def offload(node: Any) -> None:

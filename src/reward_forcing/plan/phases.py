@@ -90,12 +90,19 @@ def rollout_flops(run: Situation, student: Network, *, gradients: bool) -> float
     return total
 
 
-def distillation_flops(run: Situation, networks: Networks, fake_score_steps: int) -> float:
-    """Operations of a mean step for one micro-batch: of one turn of the student's and those of the fake score."""
+def distillation_flops(run: Situation, networks: Networks, fake_score_steps: int, *, judging: float) -> float:
+    """Operations of a mean step for one micro-batch: of one turn of the student's and those of the fake score.
+
+    Args:
+        run: how it runs.
+        networks: student, fake_score, teacher.
+        fake_score_steps: steps of the fake score after each of the student's.
+        judging: operations of decoding what a reward is to judge.
+    """
     student, fake, teacher = (networks[name] for name in ("student", "fake_score", "teacher"))
     clip, pair = run.clip(run.micro), run.clip(2 * run.micro)
     scores = forward_flops(teacher.sizes, pair) + forward_flops(fake.sizes, clip)
-    student_turn = rollout_flops(run, student, gradients=True) + scores
+    student_turn = rollout_flops(run, student, gradients=True) + scores + judging
     learning = training_flops(fake.sizes, clip, checkpointing=fake.checkpointing)
     fake_turn = rollout_flops(run, student, gradients=False) + learning
     return (student_turn + fake_score_steps * fake_turn) / (1 + fake_score_steps)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from reward_forcing.plan import helpers
-from reward_forcing.plan.costs import GIGA
+from reward_forcing.plan.costs import GIGA, decode_flops
 from reward_forcing.plan.hardware import Hardware
 from reward_forcing.plan.networks import WIDTHS, Network, Node, networks_of
 from reward_forcing.plan.phases import clip_flops, clip_phase, distillation_flops, distillation_phases, update
@@ -104,10 +104,12 @@ def make_plan(values: Node) -> Plan | None:
         return None
     run, module = situation_of(values), values["module"]
     micro_batches = run.batch / run.micro
-    judging = helpers.judging_bytes(module.get("frozen", {}).get("reward"), run.geometry, run.micro)
+    reward = module.get("frozen", {}).get("reward")
     if "fake_score" in networks:
+        judging = helpers.judging_bytes(reward, run.geometry, run.micro)
         phases = distillation_phases(run, networks, decoding=judging)
-        flops = distillation_flops(run, networks, int(module["fake_score_steps"]))
+        decoding = decode_flops(run.geometry, run.micro) if helpers.decodes(reward) else 0.0
+        flops = distillation_flops(run, networks, int(module["fake_score_steps"]), judging=decoding)
     else:
         learner = next(network for network in networks.values() if network.learning)
         phases = {"clips": clip_phase(run, learner), "update": update(run, learner)}

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from reward_forcing.composition.configuration import build, compose
+from reward_forcing.rewards.none import NoReward
 from reward_forcing.rewards.protocols import PixelReward
 from reward_forcing.rewards.video_align import frames
 from reward_forcing.rewards.video_align import template as templates
 from reward_forcing.rewards.video_align.conversation import conversations
 from reward_forcing.rewards.video_align.model import ScoreModel
 from reward_forcing.rewards.video_align.reward import VideoAlign
+from reward_forcing.rewards.weighted_sum import WeightedSum, judged
 from tests.rewards.pixels import Pixels
 from tests.rewards.video_reward_folder import INFERENCE, fabricate
 
@@ -116,6 +118,19 @@ def test_without_the_template_it_says_so(folder: Path) -> None:
     assert described["calibrated"] is False
 
 
+def test_logs_name_every_score_and_say_that_it_is_uncalibrated(folder: Path) -> None:
+    judge = reward(folder, dimension="TA")
+    rewards, parts = judged(judge, video(), PROMPTS)
+    assert list(parts) == ["VQ_uncalibrated", "MQ_uncalibrated", "TA_uncalibrated"]
+    assert torch.equal(torch.stack([*parts.values()], dim=1), judge.scores(video(), PROMPTS))
+    assert torch.equal(rewards, parts["TA_uncalibrated"])
+    both = WeightedSum(Pixels(), rewards={"words": judge, "none": NoReward()}, weights={"words": 2.0, "none": 1.0})
+    total, named = judged(both, video(), PROMPTS)
+    assert list(named) == ["words_uncalibrated", "none"]
+    assert torch.allclose(total, 2 * rewards)
+    assert both.label == "2 VideoReward TA (uncalibrated) + 1 none"
+
+
 def test_with_the_template_it_is_calibrated(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "template.txt"
     path.write_text(templates.OWN_WORDS)
@@ -129,6 +144,7 @@ def test_with_the_template_it_is_calibrated(folder: Path, tmp_path: Path, monkey
         judge = VideoAlign(Pixels(), weights=str(folder), template=str(path))
     assert judge.calibrated
     assert judge.label == "VideoReward MQ"
+    assert list(judge.parts(video(1), PROMPTS[:1])) == ["VQ", "MQ", "TA"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What a reward model is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -27,4 +27,17 @@ class PixelReward(RewardModel, Protocol):
 
     def judge(self, video: Video, prompts: Sequence[str]) -> Rewards:
         """One number a video, higher is better."""
+        ...
+
+
+@runtime_checkable
+class PartedReward(RewardModel, Protocol):
+    """Made of parts that are worth a log each."""
+
+    def parts(self, clean: Latents, prompts: Sequence[str]) -> dict[str, Rewards]:
+        """Every part's own rewards."""
+        ...
+
+    def total(self, parts: Mapping[str, Rewards]) -> Rewards:
+        """The rewards, from the parts."""
         ...

@@ -7,7 +7,7 @@ import torch
 
 from reward_forcing.codecs.protocols import LatentCodec
 from reward_forcing.rewards.decoding import decoded, require_prompts
-from reward_forcing.rewards.protocols import PixelReward, RewardModel
+from reward_forcing.rewards.protocols import PartedReward, PixelReward, RewardModel
 from reward_forcing.shapes import Latents, Rewards
 
 
@@ -75,8 +75,10 @@ class WeightedSum:
 
 
 def judged(reward: RewardModel, clean: Latents, prompts: Sequence[str]) -> tuple[Rewards, dict[str, Rewards]]:
-    """Rewards, and where they are a weighted sum its parts, for logs."""
-    if not isinstance(reward, WeightedSum):
+    """Rewards, and their parts if they have some, for logs: a judge that is not calibrated is named so."""
+    if not isinstance(reward, PartedReward):
         return reward(clean, prompts), {}
     parts = reward.parts(clean, prompts)
-    return reward.total(parts), parts
+    judges: Mapping[str, RewardModel] = getattr(reward, "rewards", {})
+    marks = {name: "" if getattr(judge, "calibrated", True) else "_uncalibrated" for name, judge in judges.items()}
+    return reward.total(parts), {f"{name}{marks.get(name, '')}": part for name, part in parts.items()}

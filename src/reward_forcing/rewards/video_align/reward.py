@@ -1,7 +1,7 @@
 """VideoReward (VideoAlign, Liu et al. 2025): a Qwen2-VL marks visual quality, motion quality and text alignment."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -108,10 +108,24 @@ class VideoAlign:
     @torch.no_grad()
     def judge(self, video: Video, prompts: Sequence[str]) -> Rewards:
         """One reward a video in [-1, 1]; errors as for samples."""
-        scores = self.scores(video, prompts)
+        return self.total(self._named(self.scores(video, prompts)))
+
+    @torch.no_grad()
+    def parts(self, clean: Latents, prompts: Sequence[str]) -> dict[str, Rewards]:
+        """VQ, MQ and TA of each sample by name (`MQ_uncalibrated` without VideoAlign's template); errors as above."""
+        return self._named(self.scores(decoded(self.codec, clean, prompts, place="rewards.video_align"), prompts))
+
+    def total(self, parts: Mapping[str, Rewards]) -> Rewards:
+        """The reward, from the scores by name: one of them, their sum, or (official) their mean."""
+        scores = dict(zip(DIMENSIONS, parts.values(), strict=True))
         if self.dimension != "overall":
-            return scores[:, DIMENSIONS.index(self.dimension)]
-        return scores.mean(1) if self.mode == "official" else scores.sum(1)
+            return scores[self.dimension]
+        together = torch.stack([*scores.values()])
+        return together.mean(0) if self.mode == "official" else together.sum(0)
+
+    def _named(self, scores: Float[Tensor, "batch 3"]) -> dict[str, Rewards]:
+        mark = "" if self.calibrated else "_uncalibrated"
+        return {f"{name}{mark}": scores[:, column] for column, name in enumerate(DIMENSIONS)}
 
     @torch.no_grad()
     def scores(self, video: Video, prompts: Sequence[str]) -> Float[Tensor, "batch 3"]:

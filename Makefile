@@ -8,13 +8,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check format requirements clean
+.PHONY: help setup demo bench bench-gpu test check format requirements clean
 
 help:
 	@echo "make demo     set up, then distil, stream and judge videos in the toy world"
 	@echo "make test     set up, then lint, types, house limits and tests"
 	@echo "make check    lint, types, house limits, floors"
 	@echo "make format   lay the code out"
+	@echo "make bench    ratios of times that should be near one, on a CPU"
+	@echo "make bench-gpu  speed and memory of the 1.3B model with random weights, on an NVIDIA GPU"
 	@echo "make setup    make .venv (once; again after requirements changed)"
 	@echo "make clean    remove .venv and caches"
 	@echo
@@ -30,6 +32,12 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m uv pip install --python $(BIN)/python -r requirements.txt
 	$(BIN)/python -m uv pip install --python $(BIN)/python --no-deps --editable .
 	@touch $(READY)
+
+bench: setup
+	$(BIN)/python -m benchmarks cpu
+
+bench-gpu: setup
+	$(BIN)/python -m benchmarks gpu
 
 demo: setup
 	$(BIN)/reward-forcing demo $(DEMO)

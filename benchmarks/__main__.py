@@ -1,0 +1,58 @@
+"""`python -m benchmarks cpu` compares what should cost the same; `gpu` measures the real sizes on an NVIDIA GPU."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from benchmarks import small
+from benchmarks.common import write_result
+from benchmarks.distillation import FAKE_SCORE_STEPS, distil
+from benchmarks.streaming import PAPER, network_of, stream, summary
+
+
+def cpu() -> dict[str, dict[str, Any]]:
+    """Ratios on small networks."""
+    torch.set_num_threads(1)
+    return {"cpu": small.ratios()}
+
+
+def gpu() -> dict[str, dict[str, Any]]:
+    """A 1.3B student at 480 x 832: streaming 40 chunks, and one round of distillation steps and a half.
+
+    Raises:
+        ValueError: there is no NVIDIA GPU.
+    """
+    if not torch.cuda.is_available():
+        raise ValueError("there is no NVIDIA GPU here; `make bench` measures what a CPU can")
+    device = torch.device("cuda")
+    network = network_of(PAPER.sizes, device, PAPER.dtype)
+    stream(PAPER, network, 5)
+    streamed = summary(PAPER, stream(PAPER, network, 40))
+    del network
+    torch.cuda.empty_cache()
+    return {"streaming": streamed, "distillation": distil(PAPER, device, steps=2 * FAKE_SCORE_STEPS)}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status: 0 done, 2 refused."""
+    kinds: dict[str, Callable[[], dict[str, dict[str, Any]]]] = {"cpu": cpu, "gpu": gpu}
+    if len(arguments) != 1 or arguments[0] not in kinds:
+        sys.stderr.write(f"benchmarks: {' '.join(arguments) or 'nothing'} is given; allowed: cpu, gpu\n")
+        return 2
+    device = torch.device("cuda" if arguments[0] == "gpu" else "cpu")
+    try:
+        measured = kinds[arguments[0]]()
+    except ValueError as error:
+        sys.stderr.write(f"benchmarks: {error}\n")
+        return 2
+    for name, values in measured.items():
+        path = write_result(name, device, values)
+        sys.stdout.write(f"{path}\n{json.dumps(values, indent=1)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

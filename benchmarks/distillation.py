@@ -1,0 +1,111 @@
+"""Seconds and peak memory of a student's and a fake score's step of distillation; random weights and prompts."""
+
+import statistics
+import time
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from benchmarks.common import synchronise
+from benchmarks.streaming import Scene, network_of
+from reward_forcing.losses.strategies.dmd import DMD
+from reward_forcing.memory.policy import MemoryPolicy
+from reward_forcing.memory.sinks.ema import EMASink
+from reward_forcing.modules.distillation import Distillation, Frozen, ScoreSettings
+from reward_forcing.modules.steps import Batch, Recipe, is_student_turn
+from reward_forcing.rewards.none import NoReward
+from reward_forcing.rollout import Rollout
+
+FAKE_SCORE_STEPS = 4
+
+
+@dataclass(frozen=True)
+class RandomText:
+    """A text encoder that knows no words: the same random embedding for every prompt."""
+
+    embedding: Tensor
+
+    def __call__(self, prompts: Any) -> Tensor:
+        """One embedding a prompt."""
+        return self.embedding.expand(len(prompts), -1, -1)
+
+    def prepare(self, prompts: Any) -> None:
+        """Every prompt will do."""
+
+
+class Watch(Callback):
+    """Seconds and bytes of each step, by whose turn it was."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.started = device, 0.0
+        self.seconds: dict[str, list[float]] = {"student": [], "fake_score": []}
+        self.bytes: dict[str, int] = {"student": 0, "fake_score": 0}
+
+    def on_train_batch_start(self, *_: Any, **__: Any) -> None:
+        """Start the clock."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        synchronise(self.device)
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any, **__: Any) -> None:
+        """Note what the step took."""
+        synchronise(self.device)
+        assert isinstance(module, Distillation)
+        student = is_student_turn(trainer.global_step - 1, module.fake_score_steps)
+        turn = "student" if student else "fake_score"
+        self.seconds[turn].append(time.perf_counter() - self.started)
+        if self.device.type == "cuda":
+            self.bytes[turn] = max(self.bytes[turn], torch.cuda.max_memory_allocated(self.device))
+
+
+def module_of(scene: Scene, device: torch.device) -> Distillation:
+    """A distillation as in experiments/reward_forcing_1_3b_one_gpu, without a reward."""
+    geometry = scene.geometry
+    make = partial(network_of, scene.sizes, device)
+    sink = EMASink(frames=geometry.chunk_frames, decay=0.99)
+    memory = MemoryPolicy(sink=sink, window_frames=scene.window, chunk_frames=geometry.chunk_frames)
+    recipe = Recipe(optimizer=partial(torch.optim.AdamW, lr=1e-6, betas=(0.0, 0.999)), gradient_clip=10.0)
+    embedding = torch.randn(1, scene.words, scene.sizes.text_dim)
+    return Distillation(
+        student=make(torch.float32, checkpointing=True),
+        fake_score=make(torch.float32, checkpointing=True),
+        frozen=Frozen(teacher=make(scene.dtype), text=RandomText(embedding), reward=NoReward()),
+        rollout=Rollout(levels=scene.levels, memory=memory),
+        loss=DMD(),
+        scores=ScoreSettings(guidance_scale=4.0, shift=5.0),
+        geometry=geometry,
+        student_recipe=recipe,
+        fake_score_recipe=recipe,
+        fake_score_steps=FAKE_SCORE_STEPS,
+        seed=0,
+    )
+
+
+def distil(scene: Scene, device: torch.device, *, steps: int) -> dict[str, Any]:
+    """Do some steps with one sample each and tell what they took, the first of each turn left out of the times."""
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    watch = Watch(device)
+    trainer = Trainer(
+        max_steps=steps,
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=1,
+        precision="bf16-mixed",
+        callbacks=[watch],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    batches: list[Batch] = [{"prompts": ["a fox runs through snow"]}] * steps
+    trainer.fit(module_of(scene, device), torch.utils.data.DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
+    told: dict[str, Any] = {}
+    for turn, seconds in watch.seconds.items():
+        told[f"{turn}_step_seconds"] = statistics.median(seconds[1:] or seconds)
+        told[f"{turn}_step_peak_gb"] = watch.bytes[turn] / 1e9 or None
+    return told

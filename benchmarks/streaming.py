@@ -1,0 +1,139 @@
+"""How fast a student streams, chunk by chunk, and how much memory it takes beyond its weights; random weights."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from benchmarks.common import LiveMemory, percentile, synchronise
+from reward_forcing.memory.policy import MemoryPolicy
+from reward_forcing.memory.sinks.ema import EMASink
+from reward_forcing.networks.wan import WanTransformer
+from reward_forcing.plan.costs import Sizes, chunk_flops
+from reward_forcing.plan.networks import PUBLISHED
+from reward_forcing.plan.situation import Pass
+from reward_forcing.rollout import Rollout, always
+from reward_forcing.seeding import VideoNoise
+from reward_forcing.shapes import Geometry
+
+WAN = Geometry(channels=16, height=60, width=104, frames=21, chunk_frames=3)
+LIMIT_GB = 3.5
+"""What a stream may take beyond weights and codec."""
+
+VIDEO_FRAMES = 4
+"""Of a latent frame."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What is streamed.
+
+    Args:
+        sizes: of the student.
+        geometry: of its chunks.
+        window: frames attended at once.
+        words: tokens of the prompt.
+        levels: noise levels of the denoising steps.
+        dtype: of parameters and passes.
+    """
+
+    sizes: Sizes
+    geometry: Geometry
+    window: int = 9
+    words: int = 512
+    levels: tuple[float, ...] = (1.0, 0.9375, 0.8333333333333334, 0.625)
+    dtype: torch.dtype = torch.bfloat16
+
+
+PAPER = Scene(sizes=PUBLISHED["1.3B"], geometry=WAN)
+
+
+def network_of(sizes: Sizes, device: torch.device, dtype: torch.dtype, **more: Any) -> WanTransformer:
+    """A network of given sizes with small random weights, made on the device."""
+    with torch.device("meta"):
+        network = WanTransformer(**asdict(sizes), **more)
+    network = network.to_empty(device=device).to(dtype)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(std=0.02)
+    return network
+
+
+def stream(scene: Scene, network: WanTransformer, chunks: int) -> dict[str, Any]:
+    """Stream one video and tell seconds and bytes of every chunk, decoding not included."""
+    device = next(network.parameters()).device
+    geometry = scene.geometry
+    sink = EMASink(frames=geometry.chunk_frames, decay=0.99)
+    memory = MemoryPolicy(sink=sink, window_frames=scene.window, chunk_frames=geometry.chunk_frames)
+    noise = VideoNoise(keys=((0,),), chunk_shape=geometry.chunk_shape, device=device)
+    prompt = torch.randn(1, scene.words, scene.sizes.text_dim, device=device, dtype=scene.dtype)
+    taken, peaks = [], []
+    with torch.inference_mode(), Peak(device) as peak:
+        chunk_stream = Rollout(levels=scene.levels, memory=memory).stream(
+            network, noise, always(prompt), chunks=range(chunks)
+        )
+        for _ in range(chunks):
+            synchronise(device)
+            started = time.perf_counter()
+            next(chunk_stream)
+            synchronise(device)
+            taken.append(time.perf_counter() - started)
+            peaks.append(peak.restart())
+    return {"seconds": taken, "bytes": peaks}
+
+
+class Peak:
+    """The most bytes in use beyond those at the beginning: of the CUDA allocator, or of tensors on a CPU."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.live = device, LiveMemory()
+        self.before = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
+
+    def __enter__(self) -> "Peak":
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        else:
+            self.live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.device.type != "cuda":
+            self.live.__exit__(*error)
+
+    def restart(self) -> int:
+        """The peak since the last call."""
+        if self.device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self.device) - self.before
+            torch.cuda.reset_peak_memory_stats(self.device)
+            return peak
+        peak, self.live.peak = self.live.peak, self.live.now
+        return peak
+
+
+def summary(scene: Scene, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Frames a second, latencies, rate and memory of a stream, from when its window is full."""
+    full = scene.window // scene.geometry.chunk_frames + 1
+    steady = measured["seconds"][full:]
+    median = percentile(steady, 0.5)
+    run = Pass(
+        frames=scene.geometry.chunk_frames,
+        keys=scene.window,
+        tokens=scene.geometry.tokens_per_frame,
+        words=scene.words,
+    )
+    peak = max(measured["bytes"]) / 1e9
+    return {
+        "chunks": len(measured["seconds"]),
+        "fps": VIDEO_FRAMES * scene.geometry.chunk_frames / median,
+        "first_chunk_seconds": measured["seconds"][0],
+        "chunk_seconds_p50": median,
+        "chunk_seconds_p95": percentile(steady, 0.95),
+        "late_to_early": percentile(steady[len(steady) // 2 :], 0.5) / percentile(steady[: len(steady) // 2], 0.5),
+        "tflops": chunk_flops(scene.sizes, run, steps=len(scene.levels)) / median / 1e12,
+        "memory_beyond_weights_gb": peak,
+        "memory_grows_gb": (max(measured["bytes"][full:]) - measured["bytes"][full]) / 1e9,
+        "memory_limit_gb": LIMIT_GB,
+        "memory_within_limit": peak <= LIMIT_GB,
+    }

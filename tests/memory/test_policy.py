@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy, fold_frames
+from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy, fold_frames, fold_layers
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
@@ -174,3 +174,23 @@ def test_nothing_is_remembered_at_the_start() -> None:
     memory = policy.start(numbered(dtype=torch.bfloat16))
     assert memory.seen == policy.read(memory).frames == 0
     assert_close(policy.append(memory, numbered(1, dtype=torch.bfloat16)).sink.keys.flatten(), torch.ones(1))
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+@pytest.mark.parametrize("sink", [EMASink(frames=3, decay=0.9), StaticSink(frames=3), NoSink()])
+def test_folding_layer_by_layer_is_folding(sink: SinkStrategy, frames: int) -> None:
+    held, evicted = random_kv(2, sink.frames), random_kv(2, frames, seed=1, dtype=torch.bfloat16)
+    whole = fold_frames(sink, held, evicted.to(torch.float32), first=4)
+    with torch.no_grad():
+        layers = fold_layers(sink, held, evicted, first=4)
+    with_gradients = fold_layers(sink, held, evicted, first=4)
+    for folded in (layers, with_gradients):
+        assert torch.equal(folded.keys, whole.keys)
+        assert torch.equal(folded.values, whole.values)
+
+
+def test_what_left_the_window_is_let_go() -> None:
+    """Recent frames are no view of a tensor that holds the evicted ones, too."""
+    policy = MemoryPolicy(sink=ema(0.9), window_frames=9, chunk_frames=3)
+    memory = remembered(policy, [numbered(*range(start, start + 3)) for start in range(0, 18, 3)])[-1]
+    assert memory.recent.keys.untyped_storage().nbytes() == memory.recent.keys.nbytes

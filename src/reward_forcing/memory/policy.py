@@ -71,19 +71,43 @@ class MemoryPolicy:
         """
         room = self.sink.frames - memory.sink.frames
         sink = join([memory.sink, chunk.between(0, room).to(memory.sink.keys.dtype)]) if room else memory.sink
-        recent = join([memory.recent, chunk.between(room)])
+        old, new = memory.recent, chunk.between(room)
         seen = memory.seen + chunk.frames
-        kept = sink.frames + recent.frames + self.chunk_frames
-        surplus = 0 if self.window_frames is None else kept - self.window_frames
-        if surplus > 0:
-            evicted = recent.between(0, surplus).to(sink.keys.dtype)
-            sink = fold_frames(self.sink, sink, evicted, first=seen - recent.frames)
-            recent = recent.between(surplus)
-        return Memory(sink, recent, seen)
+        kept = sink.frames + old.frames + new.frames + self.chunk_frames
+        surplus = 0 if self.window_frames is None else max(0, kept - self.window_frames)
+        if surplus:
+            from_old = min(surplus, old.frames)
+            from_new = surplus - from_old
+            evicted = join([old.between(0, from_old), new.between(0, from_new)])
+            sink = fold_layers(self.sink, sink, evicted, first=seen - old.frames - new.frames)
+            old, new = old.between(from_old), new.between(from_new)
+        return Memory(sink, join([old, new]), seen)
 
     def read(self, memory: Memory) -> KV:
         """What the next chunk attends to besides itself: the sink, then the recent frames, at positions 0, 1, 2, ..."""
         return join([memory.sink.to(memory.recent.keys.dtype), memory.recent])
+
+
+def fold_layers(strategy: SinkStrategy, sink: KV, evicted: KV, *, first: int) -> KV:
+    """As `fold_frames`, for frames in another precision than the sink.
+
+    Without gradients it goes layer by layer: a copy of all evicted frames in the sink's precision would be large.
+    """
+    dtype = sink.keys.dtype
+    if torch.is_grad_enabled() or not sink.frames:
+        return fold_frames(strategy, sink, evicted.to(dtype), first=first)
+    folded = sink.apply(torch.empty_like)
+    for layer in range(len(sink.keys)):
+        part = slice(layer, layer + 1)
+        one = fold_frames(
+            strategy,
+            KV(sink.keys[part], sink.values[part]),
+            KV(evicted.keys[part], evicted.values[part]).to(dtype),
+            first=first,
+        )
+        folded.keys[part].copy_(one.keys)
+        folded.values[part].copy_(one.values)
+    return folded
 
 
 def fold_frames(strategy: SinkStrategy, sink: KV, evicted: KV, *, first: int) -> KV:

@@ -53,11 +53,11 @@ class Watch(Callback):
         synchronise(self.device)
         self.started = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any, **__: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any, **__: Any) -> None:
         """Note what the step took."""
         synchronise(self.device)
-        assert isinstance(module, Distillation)
-        student = is_student_turn(trainer.global_step - 1, module.fake_score_steps)
+        assert isinstance(pl_module, Distillation)
+        student = is_student_turn(trainer.global_step - 1, pl_module.fake_score_steps)
         turn = "student" if student else "fake_score"
         self.seconds[turn].append(time.perf_counter() - self.started)
         if self.device.type == "cuda":

@@ -11,9 +11,8 @@ from benchmarks.common import LiveMemory, percentile, synchronise
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.plan.costs import Sizes, chunk_flops
+from reward_forcing.plan.costs import Pass, Sizes, chunk_flops
 from reward_forcing.plan.networks import PUBLISHED
-from reward_forcing.plan.situation import Pass
 from reward_forcing.rollout import Rollout, always
 from reward_forcing.seeding import VideoNoise
 from reward_forcing.shapes import Geometry
@@ -95,12 +94,12 @@ class Peak:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         else:
-            self.live.__enter__()
+            self.live.__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: object) -> None:
         if self.device.type != "cuda":
-            self.live.__exit__(*error)
+            self.live.__exit__(*error)  # type: ignore[no-untyped-call]
 
     def restart(self) -> int:
         """The peak since the last call."""

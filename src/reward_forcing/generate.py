@@ -68,11 +68,16 @@ class Request:
                 raise ValueError(f"generate: a switch is at {place}; it must be above 0")
 
     def batches(self, done: Container[tuple[str, int]] = ()) -> Iterator[list[tuple[str, int]]]:
-        """The videos that are not done yet, each a prompt and a seed, in batches; without end there is one batch."""
-        videos = [(prompt, seed) for prompt in self.prompts for seed in self.seeds if (prompt, seed) not in done]
-        size = self.batch if self.frames else max(1, len(videos))
+        """The videos, each a prompt and a seed, in batches; without end there is one batch.
+
+        A batch with a video that is not done is made again as a whole: in other company its last bits would differ.
+        """
+        videos = [(prompt, seed) for prompt in self.prompts for seed in self.seeds]
+        size = self.batch if self.frames else len(videos)
         for start in range(0, len(videos), size):
-            yield videos[start : start + size]
+            some = videos[start : start + size]
+            if not all(video in done for video in some):
+                yield some
 
 
 @dataclass(frozen=True)
@@ -187,8 +192,8 @@ def _generate_cell(streamer: Streamer, cell: str, out: Path, request: Request, t
     metadata = {**streamer.about, **made}
     metadata["settings"] = settings_digest({**metadata, "start": _content(request.start), "frames": request.frames})
     done = folder.finished(metadata["settings"]) if request.frames else set()
-    pace.skipped = len(done & {(prompt, seed) for prompt in request.prompts for seed in request.seeds})
-    videos = len(request.prompts) * len(request.seeds) - pace.skipped
+    videos = sum(map(len, request.batches(done)))
+    pace.skipped = len(request.prompts) * len(request.seeds) - videos
     columns = ("{task.description}", BarColumn(), TextColumn("{task.fields[fps]:.1f} frames/s"), TimeRemainingColumn())
     with Progress(*columns) as progress:
         task = progress.add_task(cell, total=request.frames and request.frames * videos, fps=0.0)

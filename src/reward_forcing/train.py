@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 from reward_forcing.composition import configuration, validation
 from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.exports import export, notes_of
-from reward_forcing.plan.report import described, require_fit
 from reward_forcing.run_folder import RunFolder, RunSettings, changes, checkpoint_at
 
 TRACEBACK_HINT = "(HYDRA_FULL_ERROR=1 shows where this was found.)\n"
@@ -224,9 +223,14 @@ def main(arguments: Sequence[str]) -> int:
         if given.cfg:
             return _say("\n".join(_shown(job, resolve=given.resolve) for job in jobs))
         if given.plan:
+            from reward_forcing.plan.report import described
+
             return _say("\n\n".join(described(configuration.plain(job.config)) for job in jobs))
         for job in jobs:
             validation.require_files(job.config)
+        from reward_forcing.plan.report import require_fit
+
+        for job in jobs:
             told = require_fit(configuration.plain(job.config))
             if told and _is_first():
                 _say(told)

@@ -85,14 +85,14 @@ def test_a_start_is_the_beginning_of_the_video(source: Source, tmp_path: Path) -
 
 def test_finished_videos_are_not_made_again(source: Source, tmp_path: Path) -> None:
     """What is missing is made: another prompt, a deleted file."""
-    first = written(source, tmp_path, PROMPTS[:1], frames=6)
+    first = written(source, tmp_path, PROMPTS[:1], frames=6, batch=1)
     (made,) = (tmp_path / "videos").glob("*.mkv")
     before = made.stat().st_mtime_ns
-    second = written(source, tmp_path, frames=6)
+    second = written(source, tmp_path, frames=6, batch=1)
     assert made.stat().st_mtime_ns == before
     assert set(second) == set(PROMPTS)
     made.unlink()
-    third = written(source, tmp_path, frames=6)
+    third = written(source, tmp_path, frames=6, batch=1)
     assert made.stat().st_mtime_ns != before
     assert torch.equal(third[PROMPTS[0]], first[PROMPTS[0]])
 

@@ -226,20 +226,25 @@ def main(arguments: Sequence[str]) -> int:
             from reward_forcing.plan.report import described
 
             return _say("\n\n".join(described(configuration.plain(job.config)) for job in jobs))
-        for job in jobs:
-            validation.require_files(job.config)
-        from reward_forcing.plan.report import require_fit
-
-        for job in jobs:
-            told = require_fit(configuration.plain(job.config))
-            if told and _is_first():
-                _say(told)
+        _require_possible(jobs)
         return _report(_run_all(jobs))
     except ValueError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
         sys.stderr.write(f"reward-forcing train: {error}\n{TRACEBACK_HINT}")
         return 2
+
+
+def _require_possible(jobs: Sequence[Job]) -> None:
+    """Refuse jobs whose files are missing or whose plan cannot fit; show the plans of large ones."""
+    for job in jobs:
+        validation.require_files(job.config)
+    from reward_forcing.plan.report import require_fit
+
+    for job in jobs:
+        told = require_fit(configuration.plain(job.config))
+        if told and _is_first():
+            _say(told)
 
 
 def _run_all(jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:

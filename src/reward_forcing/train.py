@@ -195,12 +195,10 @@ def _quieten() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in (
         "does not have many workers",
-        "Checkpoint directory",
-        "LeafSpec",
+        "Checkpoint directory|LeafSpec|IterableDataset",
         "isinstance\\(treespec",
-        "IterableDataset",
     ):
-        warnings.filterwarnings("ignore", f".*{message}.*")
+        warnings.filterwarnings("ignore", f".*({message}).*")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -241,10 +239,9 @@ def _require_possible(jobs: Sequence[Job]) -> None:
         validation.require_files(job.config)
     from reward_forcing.plan.report import require_fit
 
-    for job in jobs:
-        told = require_fit(configuration.plain(job.config))
-        if told and _is_first():
-            _say(told)
+    plans = [require_fit(configuration.plain(job.config)) for job in jobs]
+    if _is_first() and any(plans):
+        _say("\n".join(filter(None, plans)))
 
 
 def _run_all(jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:

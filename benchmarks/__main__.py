@@ -10,13 +10,13 @@ import torch
 from benchmarks import small
 from benchmarks.common import write_result
 from benchmarks.distillation import FAKE_SCORE_STEPS, distil
-from benchmarks.streaming import PAPER, network_of, stream, summary
+from benchmarks.streaming import LIMIT_GB, PAPER, network_of, planned, stream, summary
 
 
 def cpu() -> dict[str, dict[str, Any]]:
-    """Ratios on small networks."""
+    """Ratios on small networks, and the memory that is planned for the real one."""
     torch.set_num_threads(1)
-    return {"cpu": small.ratios()}
+    return {"cpu": {**small.ratios(), "planned_streaming_gb": planned(PAPER), "limit_streaming_gb": LIMIT_GB}}
 
 
 def gpu() -> dict[str, dict[str, Any]]:

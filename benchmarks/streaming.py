@@ -13,6 +13,7 @@ from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.plan.costs import Pass, Sizes, chunk_flops
 from reward_forcing.plan.networks import PUBLISHED
+from reward_forcing.plan.streaming import Streaming
 from reward_forcing.rollout import Rollout, always
 from reward_forcing.seeding import VideoNoise
 from reward_forcing.shapes import Geometry
@@ -111,6 +112,20 @@ class Peak:
         return peak
 
 
+def planned(scene: Scene) -> float:
+    """GB beyond weights and codec that the plan foresees for a stream with an averaging sink of one chunk."""
+    width = torch.empty(0, dtype=scene.dtype).element_size()
+    foreseen = Streaming(
+        sizes=scene.sizes,
+        geometry=scene.geometry,
+        window=scene.window,
+        sink=scene.geometry.chunk_frames,
+        words=scene.words,
+        width=width,
+    )
+    return foreseen.peak / 1e9
+
+
 def summary(scene: Scene, measured: Mapping[str, Any]) -> dict[str, Any]:
     """Frames a second, latencies, rate and memory of a stream, from when its window is full."""
     full = scene.window // scene.geometry.chunk_frames + 1
@@ -132,6 +147,7 @@ def summary(scene: Scene, measured: Mapping[str, Any]) -> dict[str, Any]:
         "late_to_early": percentile(steady[len(steady) // 2 :], 0.5) / percentile(steady[: len(steady) // 2], 0.5),
         "tflops": chunk_flops(scene.sizes, run, steps=len(scene.levels)) / median / 1e12,
         "memory_beyond_weights_gb": peak,
+        "memory_planned_gb": planned(scene),
         "memory_grows_gb": (max(measured["bytes"][full:]) - measured["bytes"][full]) / 1e9,
         "memory_limit_gb": LIMIT_GB,
         "memory_within_limit": peak <= LIMIT_GB,

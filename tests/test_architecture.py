@@ -16,17 +16,20 @@ FLOORS = (
     {"reward_forcing", "shapes"},
     {"memory", "codecs", "flow", "seeding", "toy", "videos"},
     {"networks", "rewards", "losses", "data"},
+    {"switching"},
     {"rollout", "sampling"},
     {"modules"},
     {"callbacks"},
     {"composition", "run_folder", "exports", "plan"},
-    {"train", "training_help", "generate", "streaming", "trajectories", "video_folder", "convert", "schedules"},
+    {"train", "training_help", "generate", "starts", "streaming", "schedules"}
+    | {"trajectories", "video_folder", "convert"},
     {"evaluation"},
     {"cli", "arguments", "data_arguments", "demo"},
 )
 """Rooms from the cellar to the roof; a room may import its own floor (without cycles) and those below it."""
 
 LIBRARY = {"shapes", "flow", "seeding", "memory", "networks", "losses", "rewards", "rollout", "sampling", "codecs"}
+LIBRARY |= {"switching"}
 """The algorithm: a plain PyTorch library."""
 
 ENTRIES = {"train", "generate", "composition", "exports", "cli", "demo"}

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,9 +9,10 @@ from torch import nn
 from reward_forcing.codecs.toy_codec import ToyCodec, load_codec
 from reward_forcing.composition.configuration import compose, plain
 from reward_forcing.composition.places import options
-from reward_forcing.exports import STREAM_GROUPS, export, notes_of
+from reward_forcing.exports import STREAM_GROUPS, export, judge_of, notes_of
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.networks.weights import load, read_notes
+from reward_forcing.rewards.none import NoReward
 from reward_forcing.run_folder import RunFolder
 from tests import small_runs
 
@@ -54,3 +56,16 @@ def test_notes_can_name_another_sink_for_streaming() -> None:
     assert stream["choices"]["sink"] == "ema"
     assert stream["values"]["sink"] == {"decay": 0.999}
     assert stream["choices"]["rollout"] == "official"
+
+
+def test_what_a_judge_calls_itself_stands_beside_its_name() -> None:
+    config = compose(["reward=video_align", "checkpoints=wan"])
+    told = json.loads(notes_of(config, plain(config), reward="VideoReward MQ (uncalibrated)")["stream"])["about"]
+    assert told["reward"] == "video_align: VideoReward MQ (uncalibrated)"
+
+
+def test_judges_without_a_name_of_their_own() -> None:
+    judge = SimpleNamespace(label="VideoReward MQ")
+    assert judge_of(SimpleNamespace(frozen=SimpleNamespace(reward=judge))) == "VideoReward MQ"
+    assert judge_of(SimpleNamespace(frozen=SimpleNamespace(reward=NoReward()))) == ""
+    assert judge_of(SimpleNamespace()) == ""

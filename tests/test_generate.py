@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 
 from evaluation.manifest import read_manifest
-from reward_forcing.generate import Pace, Request, Teaching, encode_start, generate
+from reward_forcing.generate import Pace, Request, Teaching, generate
+from reward_forcing.starts import encode_start
 from reward_forcing.streaming import MemoryWish, Streamer, load_streamer
 from reward_forcing.videos import Clip, read_clip, write_clip
 from tests import small_runs
@@ -102,15 +102,6 @@ def test_a_clip_is_continued(student: Path, tmp_path: Path) -> None:
     start = encode_start(tmp_path / "start.mkv", streamer, 2)
     assert start.shape == (2, 4, 6, 8, 8)
     assert torch.equal(start[0], start[1])
-
-
-def test_a_picture_of_any_size_is_a_start(student: Path, tmp_path: Path) -> None:
-    Image.new("RGB", (50, 70), "red").save(tmp_path / "start.png")
-    with pytest.warns(UserWarning, match=r"start.png is 70 x 50; videos are 32 x 32, so 13 of 45 rows and 0 of 32"):
-        assert encode_start(tmp_path / "start.png", load_streamer(student), 3).shape == (3, 1, 6, 8, 8)
-    (tmp_path / "broken.png").write_text("no picture")
-    with pytest.raises(ValueError, match=r"broken.png: not a readable picture .* allowed: .png"):
-        encode_start(tmp_path / "broken.png", load_streamer(student), 1)
 
 
 def test_unknown_words_come_to_light_before_any_file_is_written(student: Path, tmp_path: Path) -> None:

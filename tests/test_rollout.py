@@ -13,7 +13,7 @@ from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.rollout import OnSwitch, Rollout, always, generate, level_of
+from reward_forcing.rollout import Rollout, always, generate, level_of
 from reward_forcing.seeding import VideoNoise
 from tests import tiny
 
@@ -151,7 +151,7 @@ def test_a_prompt_switch_changes_what_follows_only() -> None:
     assert not torch.allclose(before[:, 6:], after[:, 6:])
 
 
-def switched(student: Any, how: Rollout, on_switch: OnSwitch, *, at: int = 2, chunks: int = 4) -> Tensor:
+def switched(student: Any, how: Rollout, on_switch: str, *, at: int = 2, chunks: int = 4) -> Tensor:
     old, new = tiny.prompts(seed=1), tiny.prompts(seed=2)
     prompt = {True: new, False: old}
     noise = noise_of(0)
@@ -186,6 +186,11 @@ def test_an_averaged_sink_stays_when_recent_frames_are_remembered_again() -> Non
     again = student.passes[-2:]
     assert [(level, past) for level, past, _ in again] == [(0.0, 2), (1.0, 4)], "one chunk again, then the next"
     assert len(student.passes) == 6 + 5 + 1
+
+
+def test_unknown_policies_are_refused() -> None:
+    with pytest.raises(ValueError, match="on_switch is 'forget'; allowed: cross_only, recache, reset"):
+        next(rollout().stream(tiny.network(), noise_of(0), always(tiny.prompts()), chunks=[0], on_switch="forget"))
 
 
 @torch.no_grad()

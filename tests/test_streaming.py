@@ -155,6 +155,8 @@ def test_when_prompts_hold() -> None:
     script = Script({4: "c", 9: "d"}, 3, ToyWords(list("abcd"), tokens=1), ("a", "b"), torch.device("cpu"))
     assert [script.prompts_at(chunk) for chunk in range(4)] == [("a", "b"), ("c", "c"), ("c", "c"), ("d", "d")]
     assert script(0).shape == (2, 1, 4)
+    assert script(1) is script(2), "words are encoded once"
+    assert script(3) is not script(2)
 
 
 def test_a_teacher_starts_from_the_students_noise(student: Path) -> None:

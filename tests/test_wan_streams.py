@@ -146,3 +146,27 @@ def test_conversions_that_are_refused(world: Path, tmp_path: Path, capsys: pytes
     assert "is there already" in capsys.readouterr().err
     assert main(["convert", "nowhere.pt", str(tmp_path / "x.safetensors")]) == 2
     assert "nowhere.pt is not there" in capsys.readouterr().err
+
+
+def test_switches_count_from_the_beginning_of_the_video(world: Path, tmp_path: Path) -> None:
+    """A clip that is continued belongs to the video: second 1 is frame 16, and the start has 13."""
+    video = torch.randint(0, 256, (13, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    write_clip(tmp_path / "start.mkv", Clip(video, 16))
+    more = ["--frames", "37", "--start", str(tmp_path / "start.mkv")]
+    wan = world / "Wan2.1-T2V-1.3B"
+    assert generate(wan, world, tmp_path / "plain", *more) == 0
+    for at, same in (("1s", 13), ("1.8s", 25)):
+        assert generate(wan, world, tmp_path / at, *more, "--switch", f"{at}:a cat runs fast") == 0
+        switched, plain = clip(tmp_path / at), clip(tmp_path / "plain")
+        assert torch.equal(switched[:same], plain[:same])
+        assert not torch.equal(switched[same : same + 12], plain[same : same + 12])
+
+
+def test_a_retrained_student_of_the_same_name_makes_its_videos_again(world: Path, tmp_path: Path) -> None:
+    source = tmp_path / "wan"
+    made = []
+    for seed in (1, 2):
+        save(source, tiny.network(seed=seed, **SIZES), layout="official")
+        assert generate(source, world, tmp_path / "out", "--frames", "5") == 0
+        made.append(clip(tmp_path / "out"))
+    assert not torch.equal(*made)

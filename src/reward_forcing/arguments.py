@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from reward_forcing.data_arguments import add_data
+from reward_forcing.data_arguments import add_data, add_overrides
 
 COMMANDS = {
     "demo": "distil, stream and judge a video on this machine, in minutes; start here",
@@ -125,14 +125,7 @@ def _equipment(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--codec", type=Path, help="file of the codec (default: the one the export belongs to)")
     add("--dtype", choices=["float32", "bfloat16"], help="of the network (default: bfloat16 for large ones on a GPU)")
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="any key of configs/stream.yaml: codec=tiny_wan, checkpoints.folder=DIR, geometry.height=44, ...",
-    )
+    add_overrides(group, "codec=tiny_wan, checkpoints.folder=DIR, geometry.height=44, ...")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where to compute (default: %(default)s)")
 
 

@@ -51,14 +51,7 @@ def _embed(embed: argparse.ArgumentParser) -> None:
     add("--batch", type=int, help="prompts encoded together (default: 8)")
     add("--device", choices=["auto", "cpu", "cuda"], help="where to compute (default: auto)")
     add("--dtype", choices=["float32", "bfloat16"], help="to compute in (default: bfloat16)")
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="any other key of configs/stream.yaml: checkpoints.folder=DIR, text.negative=..., ...",
-    )
+    add_overrides(embed, "checkpoints.folder=DIR, text.negative=..., ...")
 
 
 def _shards(shards: argparse.ArgumentParser) -> None:
@@ -93,14 +86,13 @@ def _ode_pairs(pairs: argparse.ArgumentParser) -> None:
     add("--batch", type=int, help="trajectories at a time (default: 1 for Wan, 16 for the toy world)")
     add("--dtype", default="float32", choices=["float32", "bfloat16"], help="of the teacher (default: %(default)s)")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where to compute (default: %(default)s)")
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="any key of configs/stream.yaml: checkpoints.folder=DIR, checkpoints.embeddings=DIR, ...",
-    )
+    add_overrides(pairs, "checkpoints.folder=DIR, checkpoints.embeddings=DIR, ...")
+
+
+def add_overrides(to: argparse._ActionsContainer, examples: str) -> None:
+    """The option `--set`: any key of the config that streaming composes."""
+    told = f"any key of configs/stream.yaml: {examples}"
+    to.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help=told)
 
 
 def _rate(text: str) -> float | None:

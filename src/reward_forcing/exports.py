@@ -26,11 +26,16 @@ def export(networks: Mapping[str, Any], folder: RunFolder, notes: Mapping[str, s
     return paths
 
 
-def notes_of(config: DictConfig, values: Mapping[str, Any]) -> dict[str, str]:
+def notes_of(config: DictConfig, values: Mapping[str, Any], *, reward: str = "") -> dict[str, str]:
     """What an export tells about its making, and what streaming it takes: `stream`, as JSON.
 
     `stream` names the options chosen in some groups and their plain values, never classes: a file from elsewhere can
     choose among what is installed here, and nothing more.
+
+    Args:
+        config: composed.
+        values: the same, resolved.
+        reward: what the reward calls itself, for reports (a judge may be uncalibrated).
     """
     choices = config.hydra.runtime.choices
     stream = {
@@ -39,7 +44,7 @@ def notes_of(config: DictConfig, values: Mapping[str, Any]) -> dict[str, str]:
         "about": {"trained_as": values["name"], "training_seed": values["seed"]},
     }
     if choices["module"] == "distillation":
-        stream["about"] |= {"loss": choices["loss"], "reward": choices["reward"]}
+        stream["about"] |= {"loss": choices["loss"], "reward": ": ".join(filter(None, [choices["reward"], reward]))}
     for group, node in values["streaming"].items():
         stream["choices"][group] = node["option"]
         stream["values"][group] = {key: value for key, value in node.items() if key != "option"}
@@ -48,6 +53,12 @@ def notes_of(config: DictConfig, values: Mapping[str, Any]) -> dict[str, str]:
         "stream": json.dumps(stream),
         "config": OmegaConf.to_yaml(OmegaConf.create(dict(values))),
     }
+
+
+def judge_of(module: Any) -> str:
+    """What the reward of a training calls itself; nothing where there is none, or it has no name of its own."""
+    judge = getattr(getattr(module, "frozen", None), "reward", None)
+    return str(getattr(judge, "label", ""))
 
 
 def _bare(node: Mapping[str, Any]) -> dict[str, Any]:

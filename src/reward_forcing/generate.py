@@ -2,24 +2,19 @@
 
 import hashlib
 import time
-import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
-import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
 
 from reward_forcing.codecs.protocols import LatentCodec
-from reward_forcing.rollout import OnSwitch
-from reward_forcing.shapes import Latents, Video
+from reward_forcing.shapes import Video
+from reward_forcing.starts import encode_start
 from reward_forcing.streaming import Equipment, MemoryWish, Streamer, load_streamer
+from reward_forcing.switching import switch_named
 from reward_forcing.video_folder import Look, VideoBatch, VideoFolder, settings_digest
-from reward_forcing.videos import Frames, read_clip, to_float, to_uint8
-
-PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+from reward_forcing.videos import to_uint8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +27,14 @@ class Request:
         frames: length of the videos in video frames; None: until interrupted.
         seconds: length in seconds, instead of `frames`.
         batch: videos at a time.
-        switches: new prompts for all videos, by latent frame (int) or by second (float).
+        switches: new prompts for all videos, by latent frame (int) or by second (float) of the video.
         start: a picture or clip to continue.
         on_switch: what becomes of the memory at a switch.
         look: how the videos are played and shown.
         cell: what the videos are compared as, before the way to remember if there are several; by default the way.
 
     Raises:
-        ValueError: there is no prompt or seed, a number is not positive, or there is nothing to start from.
+        ValueError: there is no prompt, seed, start or policy of that name, or a number is not positive.
     """
 
     prompts: Sequence[str]
@@ -49,8 +44,8 @@ class Request:
     batch: int = 8
     switches: Mapping[int | float, str] = field(default_factory=dict)
     start: Path | None = None
-    on_switch: OnSwitch = "cross_only"
-    look: Look = field(default_factory=Look)
+    on_switch: str = "cross_only"
+    look: Look = field(default_factory=lambda: Look(fps=0))
     cell: str = ""
 
     def __post_init__(self) -> None:
@@ -63,6 +58,7 @@ class Request:
                 raise ValueError(f"generate: {name} is {value}; it must be above 0")
         if self.start is not None and not self.start.is_file():
             raise ValueError(f"generate: start is {self.start}, which is not a file; give a picture or a clip")
+        switch_named(self.on_switch)
         for place in self.switches:
             if place <= 0:
                 raise ValueError(f"generate: a switch is at {place}; it must be above 0")
@@ -235,55 +231,6 @@ def _chunks(
     start = None if request.start is None else encode_start(request.start, streamer, len(videos))
     switches = {int(frame): prompt for frame, prompt in request.switches.items()}
     yield from streamer.stream(prompts, seeds, switches=switches, start=start, on_switch=request.on_switch)
-
-
-@torch.inference_mode()
-def encode_start(path: Path, streamer: Streamer, batch: int) -> Latents:
-    """Latents of a picture or clip, for each of `batch` videos.
-
-    It is brought to the size that the codec makes; what does not fit that shape is cut off at both sides, with a
-    warning. Of a clip the most frames are taken that make whole latent frames.
-
-    Raises:
-        ValueError: the file cannot be read.
-    """
-    frames = to_float(_read_start(path)).to(streamer.device)
-    blank = torch.zeros(1, 1, *streamer.geometry.frame_shape, device=streamer.device)
-    height, width = streamer.codec.decode(blank).shape[-2:]
-    whole = max(n for n in map(streamer.codec.video_frames, range(1, len(frames) + 1)) if n <= len(frames))
-    sized = cropped(frames[:whole], height, width, str(path))
-    return streamer.codec.encode(sized[None]).expand(batch, -1, -1, -1, -1)
-
-
-def cropped(frames: Tensor, height: int, width: int, name: str) -> Tensor:
-    """Frames [frame, 3, ...] scaled to cover `height` x `width`, and cut to it in the middle."""
-    rows, columns = frames.shape[-2:]
-    scale = max(height / rows, width / columns)
-    covering = (max(height, round(rows * scale)), max(width, round(columns * scale)))
-    if covering[0] > 1.01 * height or covering[1] > 1.01 * width:
-        warnings.warn(
-            f"{name} is {rows} x {columns}; videos are {height} x {width}, so {covering[0] - height} of "
-            f"{covering[0]} rows and {covering[1] - width} of {covering[1]} columns are cut off",
-            stacklevel=2,
-        )
-    sized = torch.nn.functional.interpolate(frames, size=covering, mode="bilinear", antialias=True)
-    top, left = (covering[0] - height) // 2, (covering[1] - width) // 2
-    return sized[..., top : top + height, left : left + width]
-
-
-def _read_start(path: Path) -> Frames:
-    if path.suffix.lower() not in PICTURES:
-        return read_clip(path).frames
-    import numpy as np
-    from PIL import Image
-
-    try:
-        picture = np.array(Image.open(path).convert("RGB"))
-    except OSError as error:
-        raise ValueError(
-            f"{path}: not a readable picture ({error}); allowed: {', '.join(PICTURES)}, or a clip"
-        ) from error
-    return torch.from_numpy(picture).permute(2, 0, 1)[None]
 
 
 def _write(videos: VideoBatch, chunks: Iterable[Video], frames: int | None, tick: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ Training, inference and speed measurement share this one generator.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 import torch
@@ -14,17 +15,13 @@ from reward_forcing.flow import add_noise, to_clean
 from reward_forcing.memory.policy import Memory, MemoryPolicy
 from reward_forcing.networks.protocols import CausalVelocityModel
 from reward_forcing.shapes import Latents, Prompts, Sigma
+from reward_forcing.switching import switch_named
 
 Noise: TypeAlias = Callable[[int, int], Latents]
 """`noise(chunk, step)`: the noise of a chunk before a denoising step (`seeding.VideoNoise` is one)."""
 
 PromptAt: TypeAlias = Callable[[int], Prompts]
 """`prompt(chunk)`: the encoded prompts a chunk is generated under; switching is returning another."""
-
-
-OnSwitch: TypeAlias = Literal["cross_only", "recache", "reset"]
-"""What becomes of the memory when the prompt changes: it stays, so that only cross-attention changes (the paper's
-interactive mode); its recent frames are remembered again under the new prompt (LongLive); or it is lost."""
 
 
 def always(prompt: Prompts) -> PromptAt:
@@ -69,7 +66,7 @@ class Rollout:
         chunks: Iterable[int],
         exit_at: int | None = None,
         start: Latents | None = None,
-        on_switch: OnSwitch = "cross_only",
+        on_switch: str = "cross_only",
     ) -> Iterator[Latents]:
         """Generate chunk after chunk, for as many as `chunks` counts (`itertools.count()`: without end).
 
@@ -84,28 +81,29 @@ class Rollout:
             exit_at: the denoising step whose result is the chunk and carries gradients, earlier ones carry none; the
                 last by default.
             start: clean latents of an image or clip to continue; not yielded again.
-            on_switch: what becomes of the memory when the prompt changes.
+            on_switch: what becomes of the memory when the prompt changes; a name of `switching.SWITCHES`.
 
         Yields:
             Clean latents of one chunk.
 
         Raises:
-            ValueError: there is no step `exit_at`.
+            ValueError: there is no step `exit_at`, or no policy `on_switch`.
         """
         exit_at = len(self.levels) - 1 if exit_at is None else exit_at
         if not 0 <= exit_at < len(self.levels):
             raise ValueError(f"rollout.exit_at is {exit_at}; there are steps 0 to {len(self.levels) - 1}")
+        switch = switch_named(on_switch)
         memory: Memory | None = None
-        waiting = [] if start is None else self._chunked(start)
         recent: Latents | None = None
         words: Prompts | None = None
+        waiting = [] if start is None else self._chunked(start)
         for chunk in chunks:
             wanted = prompt(chunk)
             for finished in waiting:
                 memory = self._remember(student, memory, finished, wanted if words is None else words)
-                recent = self._latest(recent, finished) if on_switch == "recache" else None
-            if words is not None and on_switch != "cross_only" and not torch.equal(words, wanted):
-                memory = self._again(student, memory, recent, wanted)
+                recent = self._latest(recent, finished.detach())
+            if memory is not None and recent is not None and _differs(words, wanted):
+                memory = switch(memory, recent, partial(self._remember_all, student, wanted))
             steps = [noise(chunk, step) for step in range(exit_at + 1)]
             clean, words = self._denoise(student, memory, steps, wanted), wanted
             yield clean
@@ -116,18 +114,11 @@ class Rollout:
         frames = finished if recent is None else torch.cat([recent, finished], 1)
         return frames if self.memory.window_frames is None else frames[:, -self.memory.window_frames :]
 
-    def _again(
-        self, student: CausalVelocityModel, memory: Memory | None, recent: Latents | None, prompt: Prompts
+    def _remember_all(
+        self, student: CausalVelocityModel, prompt: Prompts, memory: Memory | None, clean: Latents
     ) -> Memory | None:
-        """The memory after its frames were remembered again under another prompt; a sink that is averaged stays."""
-        if memory is None or recent is None:
-            return None
-        if recent.shape[1] >= memory.seen:
-            memory = None
-        else:
-            recent = recent[:, recent.shape[1] - memory.recent.frames :]
-            memory = Memory(memory.sink, memory.recent.between(0, 0), memory.seen - memory.recent.frames)
-        for chunk in self._chunked(recent):
+        """The memory after clean frames more, chunk by chunk."""
+        for chunk in self._chunked(clean):
             memory = self._remember(student, memory, chunk, prompt)
         return memory
 
@@ -159,6 +150,11 @@ class Rollout:
         size = self.memory.chunk_frames
         odd = start.shape[1] % size
         return [part for part in (start[:, :odd], *start[:, odd:].split(size, 1)) if part.shape[1]]
+
+
+def _differs(words: Prompts | None, wanted: Prompts) -> bool:
+    """Whether the prompt has changed; the first one has not."""
+    return words is not None and words is not wanted and not torch.equal(words, wanted)
 
 
 def level_of(latents: Latents, sigma: float) -> Sigma:

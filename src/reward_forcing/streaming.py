@@ -17,7 +17,7 @@ from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.networks.sources import Inspection, inspect
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.networks.weights import load
-from reward_forcing.rollout import OnSwitch, Rollout
+from reward_forcing.rollout import Rollout
 from reward_forcing.sampling import trajectory
 from reward_forcing.shapes import Geometry, Latents, Video
 
@@ -94,7 +94,7 @@ class Streamer:
         chunks: int | None = None,
         switches: Mapping[int, str] | None = None,
         start: Latents | None = None,
-        on_switch: OnSwitch = "cross_only",
+        on_switch: str = "cross_only",
     ) -> Iterator[Video]:
         """Pixels in [-1, 1], chunk after chunk, of one video a prompt and seed.
 
@@ -102,12 +102,14 @@ class Streamer:
             prompts: what to generate.
             seeds: one a prompt.
             chunks: how many; None: without end.
-            switches: new prompts for all videos, by the frame from whose chunk on they hold.
+            switches: new prompts for all videos, by the frame of the video from whose chunk on they hold.
             start: latents to continue; the video begins with them.
             on_switch: what becomes of the memory at a switch.
         """
         counted: Iterable[int] = itertools.count() if chunks is None else range(chunks)
-        prompt_at = Script(dict(switches or {}), self.geometry.chunk_frames, self.text, tuple(prompts), self.device)
+        begun = 0 if start is None else start.shape[1]
+        later = {frame - begun: prompt for frame, prompt in (switches or {}).items()}
+        prompt_at = Script(later, self.geometry.chunk_frames, self.text, tuple(prompts), self.device)
         noise, past = self.noise(prompts, seeds), None
         if start is not None:
             video, past = self.codec.decode_next(start)
@@ -145,13 +147,14 @@ class Streamer:
 
 @dataclass(frozen=True)
 class Script:
-    """The encoded prompts of each chunk of some videos, under switches by frame."""
+    """The encoded prompts of each chunk of some videos, under switches by frame, counted from the first chunk's."""
 
     switches: dict[int, str]
     chunk_frames: int
     text: TextEncoder
     prompts: tuple[str, ...]
     device: torch.device
+    _encoded: dict[tuple[str, ...], torch.Tensor] = field(default_factory=dict, repr=False)
 
     def prompts_at(self, chunk: int) -> tuple[str, ...]:
         """The prompts that hold in a chunk: those of the last switch in it or before it."""
@@ -159,8 +162,12 @@ class Script:
         return (self.switches[frames[-1]],) * len(self.prompts) if frames else self.prompts
 
     def __call__(self, chunk: int) -> torch.Tensor:
-        """The prompts that hold in a chunk, encoded."""
-        return self.text(self.prompts_at(chunk)).to(self.device)
+        """The prompts that hold in a chunk, encoded; the same tensor as long as they hold."""
+        prompts = self.prompts_at(chunk)
+        if prompts not in self._encoded:
+            self._encoded.clear()
+            self._encoded[prompts] = self.text(prompts).to(self.device)
+        return self._encoded[prompts]
 
 
 WAN_NOTES: Final[dict[str, Any]] = {
@@ -177,8 +184,8 @@ WAN_NOTES: Final[dict[str, Any]] = {
 }
 """How a network that notes nothing is streamed: as the released students of Wan2.1-T2V."""
 
-LARGE: Final = 100_000_000
-"""Parameters from which on a network computes in bf16 on a GPU, if nothing else is asked for."""
+LARGE: Final = 200_000_000
+"""Bytes of weights from which on a network computes in bf16 on a GPU, if nothing else is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +246,7 @@ def load_streamer(path: str | Path, *, wish: MemoryWish | None = None, equipment
 
 
 def _precision(found: Inspection, device: str) -> Literal["float32", "bfloat16"]:
-    return "bfloat16" if "cuda" in device and found.bytes > 2 * LARGE else "float32"
+    return "bfloat16" if "cuda" in device and found.bytes > LARGE else "float32"
 
 
 def _config_of(noted: Mapping[str, Any], wish: MemoryWish, path: str, overrides: Sequence[str]) -> Any:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from reward_forcing.composition import configuration, validation
 from reward_forcing.composition.configuration import ConfigurationError
-from reward_forcing.exports import export, notes_of
+from reward_forcing.exports import export, judge_of, notes_of
 from reward_forcing.run_folder import RunFolder, RunSettings, changes, checkpoint_at
 
 TRACEBACK_HINT = "(HYDRA_FULL_ERROR=1 shows where this was found.)\n"
@@ -181,7 +181,7 @@ def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoi
     done = replace(done, state="finished")
     networks = module.exports()  # every process takes part, where networks are sharded
     if trainer.is_global_zero:
-        export(networks, folder, notes_of(config, values))
+        export(networks, folder, notes_of(config, values, reward=judge_of(module)))
         summary = {"name": values["name"], "steps": done.steps, "seconds": seconds, "scalars": dict(done.scalars)}
         folder.summary.write_text(json.dumps(summary, indent=2), encoding="utf-8")
     return done

@@ -127,7 +127,7 @@ def read_clip(path: Path) -> Clip:
             stream = container.streams.video[0]
             fps = float(stream.average_rate or 0)
             arrays = [_rgb(frame) for frame in container.decode(stream)]
-    except (OSError, IndexError) as error:  # PyAV's own errors are OSErrors
+    except (av.FFmpegError, OSError, IndexError) as error:
         raise ValueError(f"{path}: not a readable video ({error})") from error
     if not arrays:
         raise ValueError(f"{path}: the video has no frames; write it again")

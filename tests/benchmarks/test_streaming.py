@@ -1,9 +1,11 @@
 """A stream measured."""
 
+from dataclasses import replace
+
 import torch
 
 from benchmarks.small import SCENE, lengths
-from benchmarks.streaming import LIMIT_GB, PAPER, Peak, network_of, stream, summary
+from benchmarks.streaming import LIMIT_GB, PAPER, Peak, network_of, planned, stream, summary
 from reward_forcing.plan.costs import Sizes
 
 CPU = torch.device("cpu")
@@ -46,3 +48,10 @@ def test_a_peak_starts_again() -> None:
 def test_the_paper_is_what_is_measured_on_a_gpu() -> None:
     assert PAPER.sizes.parameters == 1_418_996_800
     assert (PAPER.window, PAPER.geometry.tokens_per_frame, LIMIT_GB) == (9, 1560, 3.5)
+
+
+def test_what_is_planned_is_what_memory_and_chunk_take_at_least() -> None:
+    """Six frames are remembered, three of them in fp32, and a chunk is being made: 12.5 million numbers a frame."""
+    frame = 2 * 30 * 1560 * 1536
+    assert planned(PAPER) * 1e9 > (3 * 4 + 3 * 2 + 3 * 2) * frame
+    assert planned(PAPER) == planned(replace(PAPER, levels=(1.0,)))

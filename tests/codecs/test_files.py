@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from reward_forcing.codecs.files import first_line, read_tensors, require_fit
+from reward_forcing.codecs.files import fingerprint, first_line, read_tensors, require_fit, require_none
 
 
 def tensors() -> dict[str, Tensor]:
@@ -107,3 +107,31 @@ def test_what_does_not_fit_is_told_in_full(given: dict[str, tuple[int, ...]], re
 def test_the_first_line_of_errors() -> None:
     assert first_line(ValueError("one\ntwo")) == "one"
     assert first_line(KeyError()) == "KeyError"
+
+
+@pytest.mark.parametrize("size", [0, 10, 5_000, 3_000_000])
+def test_fingerprints_are_of_content_alone(tmp_path: Path, size: int) -> None:
+    content = bytes(range(256)) * (size // 256 + 1)
+    for name in ("a", "deep/b"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content[:size])
+    (tmp_path / "longer").write_bytes(content[: size + 1])
+    assert fingerprint([tmp_path / "a"]) == fingerprint([tmp_path / "deep/b"]) != fingerprint([tmp_path / "longer"])
+    assert fingerprint([tmp_path / "a"]) != fingerprint([tmp_path / "a"], "more") != fingerprint([])
+
+
+@pytest.mark.parametrize("place", [0.0, 0.5, 0.99])
+def test_other_weights_have_another_fingerprint(tmp_path: Path, place: float) -> None:
+    """Wherever one sixtieth of it is another; training changes all of it."""
+    content = bytearray(4_000_000)
+    (tmp_path / "a").write_bytes(content)
+    start = int(place * len(content))
+    content[start : start + 64_000] = b"x" * len(content[start : start + 64_000])
+    (tmp_path / "b").write_bytes(content)
+    assert fingerprint([tmp_path / "a"]) != fingerprint([tmp_path / "b"])
+
+
+def test_faults_are_counted_and_the_first_of_each_kind_named() -> None:
+    require_none({"missing": [], "unexpected": []}, "here", "a network")
+    with pytest.raises(ValueError, match="^here does not fit a network: 2 missing, first a; 1 unexpected, first c$"):
+        require_none({"missing": ["a", "b"], "unexpected": ["c"], "misshaped": []}, "here", "a network")

@@ -126,6 +126,14 @@ def test_exports_must_exist_and_fit(tmp_path: Path) -> None:
         require_files(compose([*overrides, "geometry.channels=4"]))
 
 
+def test_students_with_adapters_must_exist_too(tmp_path: Path) -> None:
+    missing = f"module.student.source={tmp_path}/none.safetensors"
+    with pytest.raises(
+        ConfigurationError, match=r"^module\.student\.source is '.*none\.safetensors'; there is no such"
+    ):
+        require_files(compose(["experiments=long_rollout", missing, "data.content.prompts.path=x"]))
+
+
 def test_exports_that_are_not_loaded_need_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     require_files(compose(["experiments=toy_codec"]))

@@ -121,3 +121,9 @@ def test_only_plain_tars_are_read(tmp_path: Path) -> None:
     assert [describe(path, member) for member in members(path)] == [Field("json")]
     with pytest.raises(ValueError, match=r"any\.tar is damaged"):
         list(members(archive(tmp_path, {"1.meta.json": b"{}"}, "w:gz")))
+
+
+@pytest.mark.parametrize("rows", [slice(2, 1), slice(4, 9), slice(0, 0), slice(3, -4)])
+def test_no_rows_are_none(shard: Path, rows: slice) -> None:
+    array, _ = members(shard)
+    assert read_array(shard, array, rows, Field("int16", (4, 3))).shape == (0, 3)

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from reward_forcing.networks.sources import SMALL, inspect, read_header, tensors
+from reward_forcing.networks.sources import inspect, read_header, tensors
 from reward_forcing.networks.weights import save
 from tests import tiny
 
@@ -119,9 +119,12 @@ def test_a_digest_is_of_the_content(tmp_path: Path) -> None:
     assert one.digest == same.digest != other.digest
 
 
+LARGE = 5_000_000_000
+
+
 def test_a_digest_of_large_weights_does_not_read_them(tmp_path: Path) -> None:
     digests = set()
-    for folder, size in {"one": SMALL, "same": SMALL, "longer": SMALL + 1}.items():
+    for folder, size in {"one": LARGE, "same": LARGE, "longer": LARGE + 1}.items():
         (tmp_path / folder).mkdir()
         with (tmp_path / folder / "a.pt").open("wb") as file:
             file.truncate(size)
@@ -171,5 +174,43 @@ def test_pickles_of_something_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", ["nowhere.safetensors", "lab/nowhere.safetensors", "/a/b/c", "no such/thing", ""])
 def test_a_file_that_is_not_there_is_no_hub_id(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="is not there; allowed: an export" if source else "has no config.json"):
+    with pytest.raises(ValueError, match="is not there; allowed: an export" if source else "no source is given"):
         inspect(source)
+
+
+def test_checkpoints_of_one_size_are_told_apart(tmp_path: Path) -> None:
+    """Whatever they are called: a retrained student must not pass for the one before."""
+    for name, seed in (("a", 1), ("b", 2), ("c", 1)):
+        save(tmp_path / f"{name}.safetensors", tiny.network(seed=seed))
+    digests = [inspect(tmp_path / f"{name}.safetensors").digest for name in "abc"]
+    assert digests[0] == digests[2] != digests[1]
+
+
+@pytest.mark.parametrize("held", ["[]", "3", '"text"'])
+def test_files_of_json_that_hold_no_object(tmp_path: Path, held: str) -> None:
+    (tmp_path / "config.json").write_text(held)
+    with pytest.raises(ValueError, match=r"config\.json holds a .*; allowed: an object"):
+        inspect(tmp_path)
+
+
+NO_MAPS = [("{}", "has no 'weight_map'"), ("[]", "holds a list"), ("?", "is no JSON")]
+
+
+@pytest.mark.parametrize(("held", "fault"), NO_MAPS)
+def test_indices_that_name_no_files(tmp_path: Path, held: str, fault: str) -> None:
+    save(tmp_path, tiny.network(), layout="official")
+    (tmp_path / "diffusion_pytorch_model.safetensors.index.json").write_text(held)
+    with pytest.raises(ValueError, match=rf"index\.json {fault}"):
+        inspect(tmp_path)
+
+
+@pytest.mark.parametrize("held", [b"[]", b'{"x": 3}', b'{"x": {}}'])
+def test_headers_that_are_none(tmp_path: Path, held: bytes) -> None:
+    (tmp_path / "a.safetensors").write_bytes(len(held).to_bytes(8, "little") + held)
+    with pytest.raises(ValueError, match=r"a\.safetensors cannot be read as safetensors"):
+        inspect(tmp_path / "a.safetensors")
+
+
+def test_no_source_is_not_the_current_folder() -> None:
+    with pytest.raises(ValueError, match="no source is given; allowed: an export"):
+        inspect("")

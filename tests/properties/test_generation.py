@@ -12,9 +12,10 @@ from torch import Tensor
 
 from evaluation.manifest import read_manifest
 from reward_forcing.codecs.tiny_vae import TinyCodec
-from reward_forcing.generate import Request, encode_start, generate
+from reward_forcing.generate import Request, generate
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.networks.weights import save
+from reward_forcing.starts import encode_start
 from reward_forcing.streaming import Equipment, load_streamer
 from reward_forcing.video_folder import Look
 from reward_forcing.videos import Clip, read_clip, to_uint8, write_clip

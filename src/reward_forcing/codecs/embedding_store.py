@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,17 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from reward_forcing.codecs.files import fingerprint
+
 ENCODER: Final = "encoder"
 """Where a shard's metadata names the encoder that made it."""
 
 WEIGHTS: Final = (".safetensors", ".bin", ".pth", ".pt")
 """Endings of files of weights."""
-
-SAMPLES: Final = 16
-"""Places of a file of weights that tell it from others."""
-
-SAMPLE: Final = 4096
-"""Bytes read at each of them."""
 
 
 class EmbeddingStore:
@@ -120,21 +116,7 @@ def encoder_name(path: str | Path, tokens: int) -> str:
     """
     path = Path(path)
     files = sorted(file for file in path.iterdir() if file.suffix in WEIGHTS) if path.is_dir() else [path]
-    identity = hashlib.sha256(f"{tokens} tokens".encode())
-    for file in files:
-        for sample in _samples(file):
-            identity.update(sample)
-    return identity.hexdigest()[:16]
-
-
-def _samples(file: Path) -> Iterator[bytes]:
-    """Its size, and bytes from its beginning to its end."""
-    size = file.stat().st_size
-    yield f"{size} bytes".encode()
-    with file.open("rb") as opened:
-        for place in range(SAMPLES):
-            opened.seek(max(0, size - SAMPLE) * place // (SAMPLES - 1))
-            yield opened.read(SAMPLE)
+    return fingerprint(files, f"{tokens} tokens")
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:

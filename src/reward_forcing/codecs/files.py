@@ -1,10 +1,18 @@
 """Files of tensors, and whether they fit what is to be filled from them."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor
+
+SAMPLES: Final = 64
+"""Places of a file that tell it from others."""
+
+SAMPLE: Final = 4096
+"""Bytes read at each of them."""
 
 
 def read_tensors(path: Path, place: str = "codec") -> dict[str, Tensor]:
@@ -36,14 +44,35 @@ def require_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], sou
         "unexpected": [name for name in given if name not in expected],
         "misshaped": [name for name in expected if name in given and given[name].shape != expected[name].shape],
     }
-    found = "; ".join(f"{len(names)} {kind}, first {names[0]}" for kind, names in faults.items() if names)
     if faults["misshaped"]:
         name = faults["misshaped"][0]
-        found += f" {list(given[name].shape)}, not {list(expected[name].shape)}"
+        faults["misshaped"][0] = f"{name} {list(given[name].shape)}, not {list(expected[name].shape)}"
+    require_none(faults, source, what)
+
+
+def require_none(faults: Mapping[str, Sequence[str]], source: str, what: str) -> None:
+    """Raise ValueError if there are names of any kind of fault; it has the first of each kind."""
+    found = "; ".join(f"{len(names)} {kind}, first {names[0]}" for kind, names in faults.items() if names)
     if found:
         raise ValueError(f"{source} does not fit {what}: {found}")
 
 
+def fingerprint(files: Iterable[Path], more: str = "") -> str:
+    """A short name for the content of files, wherever they lie: of their sizes and of samples from begin to end.
+
+    Training moves all weights, so that samples tell two checkpoints of one size apart without reading gigabytes.
+    """
+    identity = hashlib.sha256(more.encode())
+    for file in files:
+        size = file.stat().st_size
+        identity.update(f"{size} bytes".encode())
+        with file.open("rb") as opened:
+            for place in range(SAMPLES):
+                opened.seek(max(0, size - SAMPLE) * place // (SAMPLES - 1))
+                identity.update(opened.read(SAMPLE))
+    return identity.hexdigest()[:16]
+
+
 def first_line(error: Exception) -> str:
     """What an error says first."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from reward_forcing.codecs.files import first_line, read_tensors, require_fit
+from reward_forcing.codecs.files import first_line, read_tensors, require_fit, require_none
 from reward_forcing.shapes import Prompts
 
 TOKENS: Final = 512
@@ -186,9 +186,7 @@ def _from_folder(folder: Path, precision: torch.dtype) -> Any:
         "misshaped": sorted(name for name, *_ in told["mismatched_keys"]),
         "missing": sorted(told["missing_keys"]),
     }
-    found = "; ".join(f"{len(names)} {kind}, first {names[0]}" for kind, names in faults.items() if names)
-    if found:
-        raise ValueError(f"text: {folder} does not fit UMT5EncoderModel: {found}")
+    require_none(faults, f"text: {folder}", "UMT5EncoderModel")
     return encoder
 
 

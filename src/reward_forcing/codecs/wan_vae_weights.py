@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import torch
 
-from reward_forcing.codecs.files import first_line, read_tensors, require_fit
+from reward_forcing.codecs.files import first_line, read_tensors, require_fit, require_none
 from reward_forcing.codecs.wan_vae import WanCodec
 
 RESIDUAL: Final = {
@@ -93,9 +93,7 @@ def _from_folder(folder: Path) -> Any:
     except (OSError, ValueError, RuntimeError) as error:
         raise ValueError(f"codec: {folder} cannot be read as AutoencoderKLWan ({first_line(error)})") from error
     faults = {kind: sorted(found[f"{kind}_keys"]) for kind in ("missing", "unexpected")}
-    if any(faults.values()):
-        named = "; ".join(f"{len(names)} {kind}, first {names[0]}" for kind, names in faults.items() if names)
-        raise ValueError(f"codec: {folder} does not fit AutoencoderKLWan: {named}")
+    require_none(faults, f"codec: {folder}", "AutoencoderKLWan")
     return vae
 
 

@@ -128,7 +128,7 @@ def require_files(config: DictConfig) -> None:
 def _loaders(values: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """All nodes that load a network or a toy codec."""
     if isinstance(values, Mapping):
-        if str(values.get("_target_", "")).endswith(("weights.load", ".load_codec")):
+        if str(values.get("_target_", "")).endswith(("weights.load", "lora.load_adapted", ".load_codec")):
             yield place, values
         for key, value in values.items():
             yield from _loaders(value, f"{place}.{key}" if place else str(key))

@@ -59,6 +59,7 @@ def read_array(path: Path, member: Member, rows: slice, expected: Field) -> NDAr
         if (dtype.name, shape) != (expected.dtype, expected.shape):
             raise broken(path, f"{member.key}.{member.field} is {dtype.name} {shape}, not as in manifest.json")
         start, stop, _ = rows.indices(shape[0])
+        stop = max(start, stop)
         row = int(np.prod(shape[1:], dtype=np.int64))
         stream.seek(start * row * dtype.itemsize, 1)
         flat = np.fromfile(stream, dtype, (stop - start) * row)

@@ -3,7 +3,6 @@
 Kinds: our export, an official Wan folder, a diffusers folder, a pickled container, a checkpoint of ours, a hub id.
 """
 
-import hashlib
 import json
 import re
 import struct
@@ -15,6 +14,8 @@ from typing import Any, Final
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+from reward_forcing.codecs.files import fingerprint
 
 SIZES: Final = "network"
 """Where an export's metadata holds the constructor arguments of the network, as JSON."""
@@ -30,9 +31,6 @@ ALLOWED: Final = (
     "an export (.safetensors), an official Wan folder, a diffusers folder, a .pt container, a .ckpt of a run, "
     "or a hub id such as Wan-AI/Wan2.1-T2V-1.3B"
 )
-SMALL: Final = 200_000_000
-"""Bytes up to which weights are told apart by their content."""
-
 CONFIG_KEYS: Final = {
     "in_dim": "channels", "in_channels": "channels", "dim": "dim", "ffn_dim": "ffn_dim", "num_heads": "heads",
     "num_attention_heads": "heads", "num_layers": "layers", "text_dim": "text_dim", "freq_dim": "freq_dim",
@@ -65,10 +63,8 @@ class Inspection:
 
     @property
     def digest(self) -> str:
-        """A short name for the weights: of the content of a small file, of names and sizes of large ones."""
-        if self.bytes < SMALL:
-            return hashlib.sha256(b"".join(path.read_bytes() for path in self.files)).hexdigest()[:16]
-        return hashlib.sha256(repr([(path.name, path.stat().st_size) for path in self.files]).encode()).hexdigest()[:16]
+        """A short name for the content of the weights."""
+        return fingerprint(self.files)
 
     def __str__(self) -> str:
         names = {"ours": "an export of ours", "official": "an official Wan folder", "diffusers": "a diffusers folder",
@@ -83,6 +79,8 @@ def inspect(source: str | Path) -> Inspection:
         ValueError: there is no such thing, a file of it is missing or cut off, or it is none of what is allowed.
     """
     path = Path(source)
+    if not str(source).strip():
+        raise ValueError(f"weights: no source is given; allowed: {ALLOWED}")
     if path.is_dir():
         return _folder(str(source), path)
     if path.is_file():
@@ -103,9 +101,9 @@ def read_header(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             header: dict[str, Any] = json.loads(file.read(min(length, size)))
-    except (struct.error, ValueError) as error:
+        end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
+    except (struct.error, ValueError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"weights: {path} cannot be read as safetensors ({error})") from error
-    end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
     if size != 8 + length + end:
         raise ValueError(f"weights: {path} is cut off: {size} bytes of {8 + length + end}; download it again")
     return header
@@ -148,16 +146,24 @@ def _folder(source: str, folder: Path) -> Inspection:
     config_path = folder / "config.json"
     if not config_path.is_file():
         raise ValueError(f"weights: {folder} has no config.json; allowed: {ALLOWED}")
-    try:
-        config = json.loads(config_path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"weights: {config_path} is no JSON ({error})") from error
+    config = _object(config_path)
     if str(config.get("model_type", "t2v")) != "t2v":
         raise ValueError(f"weights: {folder} is a {config['model_type']} model; allowed: t2v, text to video")
     files = _shards(folder)
     for path in files:
         read_header(path)
     return Inspection(source, _layout_of(config), files, _sizes_of(config))
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """What a JSON file holds. Raises ValueError when it is no object."""
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"weights: {path} is no JSON ({error})") from error
+    if not isinstance(held, dict):
+        raise ValueError(f"weights: {path} holds a {type(held).__name__}; allowed: an object")  # noqa: TRY004
+    return held
 
 
 def _layout_of(config: Mapping[str, Any]) -> str:
@@ -175,7 +181,10 @@ def _shards(folder: Path) -> tuple[Path, ...]:
     """All files of a folder that hold tensors, those that an index names if there is one."""
     indices = sorted(folder.glob("*.safetensors.index.json"))
     if indices:
-        listed = sorted(set(json.loads(indices[0].read_text(encoding="utf-8"))["weight_map"].values()))
+        places = _object(indices[0]).get("weight_map")
+        if not isinstance(places, dict) or not places:
+            raise ValueError(f"weights: {indices[0]} has no 'weight_map'; download it again")
+        listed = sorted(set(places.values()))
         missing = [name for name in listed if not (folder / name).is_file()]
         if missing:
             raise ValueError(f"weights: {folder} lacks {missing[0]}, which {indices[0].name} names; download it again")

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from reward_forcing.codecs.files import first_line
 from reward_forcing.rewards.video_align.conversation import VIDEO_TOKEN
 from reward_forcing.rewards.video_align.model import ScoreModel
 from reward_forcing.rewards.video_align.template import REWARD_TOKENS
@@ -157,8 +158,8 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ValueError(f"rewards.video_align: no tokenizer of Qwen2-VL in {folder} ({first})") from error
+        said = first_line(error)
+        raise ValueError(f"rewards.video_align: no tokenizer of Qwen2-VL in {folder} ({said})") from error
     if VIDEO_TOKEN not in tokenizer.get_vocab():
         raise ValueError(f"rewards.video_align: the tokenizer in {folder} does not know {VIDEO_TOKEN}: not Qwen2-VL's")
     tokenizer.add_tokens(list(REWARD_TOKENS), special_tokens=True)
@@ -182,8 +183,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ValueError(f"{path}: not a state dict that torch can read safely ({first})") from error
+        raise ValueError(f"{path}: not a state dict that torch can read safely ({first_line(error)})") from error
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"{path}: not a state dict; it must map names to tensors")
     return content

@@ -173,3 +173,16 @@ def test_what_is_built_gets_plain_containers() -> None:
 def test_a_sweep_of_nothing_is_one_job() -> None:
     assert sweep([], {}) == [[]]
     assert sweep(["a=1", "a=2,3"], {}) == [["a=2"], ["a=3"]]
+
+
+def test_what_a_value_refers_to_names_who_has_it() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"'checkpoints\.video_reward' not found\. checkpoints=wan would have it"
+    ):
+        plain(compose(["reward=video_align"]))
+
+
+def test_constructors_that_name_their_group_are_not_named_twice() -> None:
+    config = compose(["checkpoints=wan", "codec=wan", "codec.path=nowhere.pth"], name="stream")
+    with pytest.raises(ConfigurationError, match=r"^codec: nowhere\.pth is not there"):
+        build(config, "codec")

@@ -214,3 +214,10 @@ def test_headers_that_are_none(tmp_path: Path, held: bytes) -> None:
 def test_no_source_is_not_the_current_folder() -> None:
     with pytest.raises(ValueError, match="no source is given; allowed: an export"):
         inspect("")
+
+
+@pytest.mark.parametrize("name", ["video.mp4", "README.md", "weights"])
+def test_files_of_other_kinds(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"something else")
+    with pytest.raises(ValueError, match=rf"{name} ends in '.*'; allowed: an export .* a \.pt container"):
+        inspect(tmp_path / name)

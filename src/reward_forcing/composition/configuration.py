@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from reward_forcing.composition.explanations import (
     explain_option,
+    explain_reference,
     explain_rest,
     explain_syntax,
     explain_unknown,
@@ -94,7 +95,7 @@ def plain(config: DictConfig | ListConfig) -> Any:
         return OmegaConf.to_container(kept, resolve=True)
     except OmegaConfBaseException as error:
         place = getattr(error, "full_key", None) or "config"
-        raise ConfigurationError(f"{place}: {str(error).splitlines()[0]}") from error
+        raise ConfigurationError(f"{place}: {explain_reference(error)}") from error
 
 
 def build(config: DictConfig, group: str) -> Any:
@@ -111,12 +112,13 @@ def build(config: DictConfig, group: str) -> Any:
             raise ConfigurationError(_located(str(cause), group)) from cause
         raise
     except OmegaConfBaseException as error:
-        raise ConfigurationError(f"{group}: {str(error).splitlines()[0]}") from error
+        raise ConfigurationError(f"{group}: {explain_reference(error)}") from error
 
 
 def _located(message: str, group: str) -> str:
     """Constructors say `sink.decay is ...` already; other messages get the group's name in front."""
-    return message if re.match(r"[a-z_]+(\.[a-z_]+)* is ", message) else f"{group}: {message}"
+    named = message.startswith(f"{group}: ") or re.match(r"[a-z_]+(\.[a-z_]+)* is ", message)
+    return message if named else f"{group}: {message}"
 
 
 def sweep(overrides: Sequence[str], axes: Mapping[str, str]) -> list[list[str]]:

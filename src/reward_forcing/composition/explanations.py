@@ -59,11 +59,18 @@ def explain_unknown(key: str, config: DictConfig) -> str:
     chosen = config.hydra.runtime.choices.get(parent)
     where = f"{parent}={chosen} has" if chosen else f"{parent} has" if parent else "the config has"
     every = flatten(OmegaConf.to_container(config))  # type: ignore[arg-type]
-    hint = suggest(last, keys, prefix=f"{parent}." if parent else "") or _owner(parent, last) or suggest(key, every)
+    hint = suggest(last, keys, prefix=f"{parent}." if parent else "") or owner(parent, last) or suggest(key, every)
     return f"{key}: there is no such key; {where}: {', '.join(keys) or 'none'}{hint}"
 
 
-def _owner(group: str, key: str) -> str:
+def explain_reference(error: Exception) -> str:
+    """What a value refers to that is not there, and which options would have it."""
+    said = str(error).splitlines()[0]
+    missing = re.search(r"Interpolation key '(\w+)\.(\w+)' not found", said)
+    return said + owner(*missing.groups()) if missing else said
+
+
+def owner(group: str, key: str) -> str:
     """Which options of a group do have a key."""
     owners = [option for option in options(group) if key in OmegaConf.load(shipped(f"configs/{group}/{option}.yaml"))]
     return f". {' and '.join(f'{group}={option}' for option in owners)} would have it" if owners else ""

@@ -134,6 +134,8 @@ def tensors(found: Inspection, which: str | None = None) -> Iterator[tuple[str, 
 def _file(source: str, path: Path) -> Inspection:
     if path.suffix in PICKLES:
         return Inspection(source, "pickle", (path,))
+    if path.suffix != ".safetensors":
+        raise ValueError(f"weights: {path} ends in {path.suffix!r}; allowed: {ALLOWED}")
     notes = read_header(path).get("__metadata__", {})
     if SIZES in notes:
         return Inspection(source, "ours", (path,), json.loads(notes[SIZES]), notes)

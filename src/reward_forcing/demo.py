@@ -133,7 +133,7 @@ def judge(out: Path, teacher: Path, scale: Scale, seed: int) -> None:
     window = makers[REFERENCE].rollout.memory.window_frames or 0
     ramp = {sink: window // makers[sink].geometry.chunk_frames for sink in SINKS}
     with Console().status("Timing the streams"):
-        speeds = measure(streams, playback=Request(prompts=[prompt]).look.fps, ramp=ramp, repeats=scale.repeats)
+        speeds = measure(streams, playback=next(iter(makers.values())).fps, ramp=ramp, repeats=scale.repeats)
     write_speeds(out / "speed.json", speeds, {"batch": 1, "command": "reward-forcing demo"})
 
 

@@ -12,8 +12,11 @@ from reward_forcing.videos import (
     LABEL_HEIGHT,
     Clip,
     ClipWriter,
+    Probe,
     filmstrip,
+    probe,
     read_clip,
+    read_pieces,
     spread,
     to_float,
     to_uint8,
@@ -115,3 +118,38 @@ def test_filmstrips_show_the_frames_they_name(tmp_path: Path) -> None:
     write_filmstrip(tmp_path / "made" / "strip.png", clip, count=4, scale=2)
     with Image.open(tmp_path / "made" / "strip.png") as picture:
         assert picture.size == (4 * 66 - 2, 64 + LABEL_HEIGHT)
+
+
+@pytest.mark.parametrize("size", [1, 4, 5, 100])
+def test_pieces_are_the_clip(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "clip.mkv"
+    frames = noise(9, 6, 10)
+    write_clip(path, Clip(frames, 8.0))
+    pieces = list(read_pieces(path, size))
+    assert torch.equal(torch.cat(pieces), frames)
+    assert all(len(piece) == size for piece in pieces[:-1])
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+def test_a_file_is_known_without_decoding_it(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"clip{ending}"
+    write_clip(path, Clip(torch.zeros(11, 3, 6, 10, dtype=torch.uint8), 16.0))
+    found = probe(path)
+    assert found == Probe(frames=11, height=6, width=10, fps=found.fps, steady=True)
+    assert found.fps == pytest.approx(16, rel=0.02)
+
+
+def test_an_unsteady_video_is_told(tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / "unsteady.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 8, 8, "bgr0"
+        for time in (0, 1, 2, 6, 7):
+            frame = av.VideoFrame.from_ndarray(torch.zeros(8, 8, 3, dtype=torch.uint8).numpy(), format="rgb24")
+            frame.pts = time
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    found = probe(path)
+    assert (found.frames, found.steady) == (5, False)

@@ -3,7 +3,8 @@
 Frames here are uint8 [frame, 3, height, width] RGB; `to_uint8` and `to_float` lead from and to the models' [-1, 1].
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -120,18 +121,61 @@ def write_clip(path: Path, clip: Clip) -> None:
 
 def read_clip(path: Path) -> Clip:
     """Read any clip that PyAV can decode. Raises ValueError when it cannot, or when there is no frame in it."""
+    found = probe(path)
+    return Clip(torch.cat(list(read_pieces(path, max(found.frames, 1)))), found.fps)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a video file says of itself, without decoding it."""
+
+    frames: int
+    height: int
+    width: int
+    fps: float
+    """On average."""
+    steady: bool
+    """Whether frames follow each other at equal times, as exactly as the file can say."""
+
+
+def probe(path: Path) -> Probe:
+    """Look into a video. Raises ValueError when it is no video, or when there is no frame in it."""
+    with _opened(path) as (container, stream):
+        times = sorted(packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None)
+        steps = np.diff(times) if len(times) > 1 else np.ones(1)
+        if not times:
+            raise ValueError(f"{path}: the video has no frames; write it again")
+        steady = float(steps.max() - steps.min()) <= max(1.0, 0.05 * float(np.median(steps)))
+        return Probe(len(times), stream.height, stream.width, float(stream.average_rate or 0), steady)
+
+
+def read_pieces(path: Path, size: int) -> Iterator[Frames]:
+    """The frames of a video, `size` at a time, whatever its length. Raises ValueError when it cannot be decoded."""
+    with _opened(path) as (container, stream):
+        waiting: list[np.ndarray] = []
+        for frame in container.decode(stream):
+            waiting.append(_rgb(frame))
+            if len(waiting) == size:
+                yield _stacked(waiting)
+                waiting = []
+        if waiting:
+            yield _stacked(waiting)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """A container and its first video stream; what goes wrong in it is a ValueError."""
     import av
 
     try:
         with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            fps = float(stream.average_rate or 0)
-            arrays = [_rgb(frame) for frame in container.decode(stream)]
+            yield container, container.streams.video[0]
     except (av.FFmpegError, OSError, IndexError) as error:
         raise ValueError(f"{path}: not a readable video ({error})") from error
-    if not arrays:
-        raise ValueError(f"{path}: the video has no frames; write it again")
-    return Clip(torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous(), fps)
+
+
+def _stacked(arrays: Sequence[np.ndarray]) -> Frames:
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
 
 
 def _rgb(frame: Any) -> np.ndarray:

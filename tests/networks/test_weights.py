@@ -199,6 +199,36 @@ def test_values_that_overflow_are_named(tmp_path: Path) -> None:
         save(tmp_path / "b.safetensors", network, dtype=torch.float16)
 
 
+def test_infinite_values_stay_what_they_are(tmp_path: Path) -> None:
+    """Only a finite value that becomes infinite is refused, also beside one that was infinite before."""
+    network = tiny.network()
+    with torch.no_grad():
+        network.head.head.bias[0] = float("inf")
+    save(tmp_path / "a.safetensors", network)
+    assert load(tmp_path / "a.safetensors", dtype="float16").head.head.bias[0].isinf()
+    with torch.no_grad():
+        network.head.head.bias[1] = -1e5
+    save(tmp_path / "b.safetensors", network)
+    with pytest.raises(ValueError, match="beyond float16"):
+        load(tmp_path / "b.safetensors", dtype="float16")
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "wan", "student.pt"])
+def test_on_the_meta_device_sources_are_checked_and_nothing_is_read(tmp_path: Path, name: str) -> None:
+    save(tmp_path / "a.safetensors", tiny.network())
+    save(tmp_path / "wan", tiny.network(), layout="official")
+    torch.save(tiny.network().state_dict(), tmp_path / "student.pt")
+    real = load(tmp_path / name, sizes=HEADS, dtype="bfloat16")
+    with torch.device("meta"):
+        network = load(tmp_path / name, sizes=HEADS, dtype="bfloat16", checkpointing=True)
+        with pytest.raises(ValueError, match=r"does not fit WanTransformer: .* missing, first blocks\.2\."):
+            load(tmp_path / name, sizes={**HEADS, "layers": 3})
+    assert network.checkpointing
+    assert {parameter.device.type for parameter in network.parameters()} == {"meta"}
+    for key, value in real.state_dict().items():
+        assert (network.state_dict()[key].shape, network.state_dict()[key].dtype) == (value.shape, value.dtype)
+
+
 def test_a_model_of_another_size(tmp_path: Path) -> None:
     save(tmp_path / "wan", tiny.network(), layout="official")
     config = json.loads((tmp_path / "wan/config.json").read_text())

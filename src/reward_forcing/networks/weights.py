@@ -1,7 +1,8 @@
 """Networks in files: every usual layout in, ours, the official and diffusers' out.
 
 `load` reads whatever `sources.inspect` knows; tensors are mapped from the files one by one into a network that was
-built without memory, so that there is never a second copy.
+built without memory, so that there is never a second copy. Where the precision changes, each is converted as it is
+read, and a file is let go before the next is opened.
 """
 
 import json
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from reward_forcing.codecs.files import require_fit
 from reward_forcing.networks import sources
 from reward_forcing.networks.names import canonical, to_diffusers
-from reward_forcing.networks.sources import SIZES, inspect
+from reward_forcing.networks.sources import SIZES, Inspection, inspect
 from reward_forcing.networks.wan import WanTransformer
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
@@ -58,6 +59,8 @@ def load(
 ) -> WanTransformer:
     """Build a network and fill it from a source.
 
+    Under `torch.device("meta")` the source is checked in the same way, and the network stays without memory.
+
     Args:
         source: an export of ours, an official Wan folder, a diffusers folder, a `.pt` container, a checkpoint of a run,
             or a hub id (`owner/name`, `owner/name:folder`), read from the local cache where it is there.
@@ -73,19 +76,29 @@ def load(
     """
     found = inspect(source)
     precision = getattr(torch, dtype)
-    given = {canonical(name): tensor for name, tensor in sources.tensors(found, which)}
-    if image := [name for name in given if "img" in name]:
-        raise ValueError(f"weights: {found}, is an image-to-video model ({image[0]}); allowed: text to video")
-    known = {**sizes_of(given), **found.sizes, **(sizes or {})}
-    missing = [key for key in ("channels", "dim", "ffn_dim", "heads", "layers", "text_dim") if key not in known]
-    if missing:
-        raise ValueError(
-            f"weights: {found}, has no tensors of a Wan transformer; its first is {next(iter(given), '-')}"
-        )
+    outline = {canonical(name): tensor.to("meta") for name, tensor in sources.tensors(found, which)}
+    known = _known_sizes(found, outline, sizes or {})
     with torch.device("meta"):
         network = WanTransformer(**known, norm_dtype=norm_dtype, checkpointing=checkpointing)
-    load_strictly(network, given, str(found), dtype=precision)
+    require_fit(network.state_dict(), outline, f"weights: {found},", type(network).__name__)
+    if torch.get_default_device().type == "meta":
+        return network.to(precision)
+    named = ((canonical(name), tensor) for name, tensor in sources.tensors(found, which))
+    load_strictly(
+        network, {name: convert(name, tensor, precision) for name, tensor in named}, str(found), dtype=precision
+    )
     return network
+
+
+def _known_sizes(found: Inspection, outline: Mapping[str, Tensor], sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """The constructor arguments that tensors, config and caller tell. Errors as of `load`."""
+    if image := [name for name in outline if "img" in name]:
+        raise ValueError(f"weights: {found}, is an image-to-video model ({image[0]}); allowed: text to video")
+    known = {**sizes_of(outline), **found.sizes, **sizes}
+    if not {"channels", "dim", "ffn_dim", "heads", "layers", "text_dim"} <= set(known):
+        first = next(iter(outline), "-")
+        raise ValueError(f"weights: {found}, has no tensors of a Wan transformer; its first is {first}")
+    return known
 
 
 def sizes_of(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -135,10 +148,16 @@ def convert(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
         ValueError: a finite value of it would become infinite.
     """
     converted = tensor.to(dtype)
-    if dtype == torch.float16 and tensor.dtype != dtype and not bool((converted.isfinite() | ~tensor.isfinite()).all()):
+    if dtype == torch.float16 and tensor.dtype != dtype and _overflows(tensor, converted):
         largest = float(tensor.abs().max())
         raise ValueError(f"weights: {name} reaches {largest:.3g}, beyond float16 (65504); allowed: bfloat16, float32")
     return converted
+
+
+def _overflows(tensor: Tensor, converted: Tensor) -> bool:
+    """Whether a finite value has become infinite; mostly the extremes tell, and no mask of the tensor is made."""
+    finite = all(bool(value.isfinite()) for value in converted.aminmax())
+    return not finite and bool((tensor.isfinite() & ~converted.isfinite()).any())
 
 
 def save(

@@ -6,6 +6,7 @@ from zlib import crc32
 
 import torch
 
+from evaluation.evidence import is_toy
 from evaluation.manifest import Entry
 from reward_forcing.toy.render import render
 from reward_forcing.toy.world import sample, trace
@@ -34,6 +35,11 @@ def truth(prompt: str, seed: int, frames: int) -> Frames:
 def frozen(clip: Clip) -> Frames:
     """The first frame for as long as the clip lasts."""
     return clip.frames[:1].expand_as(clip.frames).contiguous()
+
+
+def baselines_for(prompt: str) -> tuple[str, ...]:
+    """Names of the baselines that stand beside a video of this prompt."""
+    return (TRUTH, FROZEN) if is_toy(prompt) else (FROZEN,)
 
 
 def baseline_clip(name: str, entry: Entry, clip: Clip) -> Clip:

@@ -31,6 +31,8 @@ class Measure:
             score describes and does not judge.
         target: the truth's score where it is known, otherwise NaN.
         kind: "toy" needs videos of the toy world, "any" does not.
+        needs: names of the instruments whose signals it reads.
+        scope: "window" can score any part of a video; "whole" only the whole and its first clip.
         min_frames: shorter videos and windows have no score.
         function: the score of every clip, or of every clip and frame, whose mean then counts, leaving out NaN.
     """
@@ -41,6 +43,8 @@ class Measure:
     better: Literal["higher", "lower", "target", "open"]
     target: float = float("nan")
     kind: Literal["toy", "any"]
+    needs: tuple[str, ...] = ()
+    scope: Literal["window", "whole"] = "window"
     min_frames: int = 1
     function: Callable[[Evidence], Float[Tensor, "clip *frame"]]
 
@@ -56,8 +60,8 @@ class Measure:
             ValueError: the metric is of the toy world and the videos are not.
         """
         _ = evidence.toy if self.kind == "toy" else None
-        if evidence.frames.shape[1] < self.min_frames:
-            return torch.full((len(evidence.frames),), torch.nan)
+        if evidence.length < self.min_frames:
+            return torch.full((len(evidence.prompts),), torch.nan)
         scores = self.function(evidence).float()
         return scores.reshape(len(scores), -1).nanmean(1)
 

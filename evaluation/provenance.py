@@ -24,6 +24,7 @@ def arithmetic_files() -> list[Path]:
     """The code that scores depend on."""
     ours, src = Path(evaluation.__file__).parent, Path(reward_forcing.__file__).parent
     names = [ours / "evidence.py", ours / "measure.py", ours / "windows.py", ours / "baselines.py"]
+    names += [ours / "signals.py", ours / "instruments.py"]
     folders = [ours / "functional", ours / "metrics", src / "toy"]
     return names + [file for folder in folders for file in sorted(folder.glob("*.py"))]
 
@@ -45,6 +46,12 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def prompts_digest(records: Sequence[Record]) -> str:
+    """SHA-256 of the set of prompts that were judged, sorted, one a line."""
+    prompts = sorted({record.prompt for record in records if not record.baseline})
+    return hashlib.sha256("\n".join(prompts).encode()).hexdigest()
 
 
 def shared_metadata(records: Sequence[Record]) -> dict[str, dict[str, Any]]:

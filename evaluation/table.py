@@ -30,6 +30,8 @@ class Record:
     scores: Mapping[str, tuple[float, ...]]
     """Of every metric, one score a window; NaN where there is none."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What was odd about the video."""
 
     def score(self, metric: str, window: str) -> float:
         """The score in a named window; NaN if the video has no such window or the metric was not taken."""
@@ -49,7 +51,7 @@ def from_json(content: Mapping[str, Any]) -> Record:
     """The record that `to_json` was given, scores rounded."""
     windows = tuple(Window(*part) for part in content["windows"])
     scores = {name: tuple(map(number, scores)) for name, scores in content["scores"].items()}
-    return Record(**{**content, "windows": windows, "scores": scores})
+    return Record(**{**content, "windows": windows, "scores": scores, "notes": tuple(content["notes"])})
 
 
 def plain(value: float) -> float | None:

@@ -6,6 +6,8 @@ from typing import Final
 CLIP: Final = "clip"
 PARTS: Final = ("early", "middle", "late")
 WHOLE: Final = "all"
+WHOLES: Final = (WHOLE, CLIP)
+"""Parts that metrics of whole videos can score."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.filterwarnings("ignore::UserWarning")
 class TestFinishedDemo:
     def test_everything_promised_is_there(self, finished: Path) -> None:
-        for name in ("student.safetensors", "config.yaml", "metrics.json", "speed.json", "report.html", "report.md"):
+        for name in ("student.safetensors", "config.yaml", "results.json", "speed.json", "report.html", "report.md"):
             assert (finished / name).stat().st_size, name
         assert list((finished / "tensorboard").rglob("events.*"))
         for ending in ("mkv", "gif", "png"):

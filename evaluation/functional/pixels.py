@@ -1,17 +1,30 @@
 """Arithmetic on pixels of any world. Frames are levels 0 to 255, uint8 or float."""
 
+from typing import Final
+
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+THUMBNAIL: Final = 16
+"""Rows and columns of a thumbnail."""
+
+
+def change(
+    before: UInt8[Tensor, "*frame 3 height width"], after: UInt8[Tensor, "*frame 3 height width"]
+) -> Float[Tensor, "*frame"]:
+    """Mean absolute difference of two frames, in levels."""
+    return (after.float() - before.float()).abs().mean((-3, -2, -1))
 
 
 def frame_difference(frames: UInt8[Tensor, "clip frame 3 height width"]) -> Float[Tensor, "clip frame-1"]:
     """Mean absolute change between neighbouring frames, in levels. Any change counts: motion, flicker, cuts."""
-    return frames.float().diff(dim=1).abs().mean((2, 3, 4))
+    return change(frames[:, :-1], frames[:, 1:])
 
 
-def temporal_flickering(frames: UInt8[Tensor, "clip frame 3 height width"]) -> Float[Tensor, " clip"]:
+def temporal_flickering(difference: Float[Tensor, "*pair"]) -> Float[Tensor, "*pair"]:
     """(255 - mean absolute change) / 255, after VBench; 1 for a frozen video, so never to be read without motion."""
-    return 1 - frame_difference(frames).mean(1) / 255
+    return 1 - difference / 255
 
 
 def sink_similarity(
@@ -23,6 +36,12 @@ def sink_similarity(
     """
     later, start = (_standardised(part) for part in (frames, first))
     return (later @ start.transpose(1, 2)).amax(2)
+
+
+def thumbnails(frames: UInt8[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame pixel"]:
+    """Grey pictures of 16 x 16 pixels in [0, 1], flattened: features that need no network."""
+    small: Tensor = adaptive_avg_pool2d(frames.float().mean(1, keepdim=True) / 255, THUMBNAIL)
+    return small.flatten(1)
 
 
 def _standardised(frames: UInt8[Tensor, "clip frame 3 height width"]) -> Float[Tensor, "clip frame pixel"]:

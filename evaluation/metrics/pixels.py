@@ -8,19 +8,19 @@ from evaluation.functional import pixels
 from evaluation.measure import Measure
 
 
-def frame_difference(evidence: Evidence) -> Float[Tensor, "clip frame-1"]:
+def frame_difference(evidence: Evidence) -> Float[Tensor, "clip pair"]:
     """Mean change between neighbouring frames, in levels."""
-    return pixels.frame_difference(evidence.frames)
+    return evidence.signal("change")
 
 
-def temporal_flickering(evidence: Evidence) -> Float[Tensor, " clip"]:
+def temporal_flickering(evidence: Evidence) -> Float[Tensor, "clip pair"]:
     """1 minus the mean change between neighbouring frames."""
-    return pixels.temporal_flickering(evidence.frames)
+    return pixels.temporal_flickering(evidence.signal("change"))
 
 
 def sink_similarity(evidence: Evidence) -> Float[Tensor, "clip frame"]:
     """Correlation of every frame with the most similar one of the first chunk."""
-    return pixels.sink_similarity(evidence.frames, evidence.first)
+    return evidence.signal("since_start")
 
 
 MEASURES = (
@@ -30,6 +30,7 @@ MEASURES = (
         unit="levels of 255",
         better="open",
         kind="any",
+        needs=("pixels",),
         min_frames=2,
         function=frame_difference,
     ),
@@ -38,8 +39,16 @@ MEASURES = (
         title="temporal flickering",
         better="open",
         kind="any",
+        needs=("pixels",),
         min_frames=2,
         function=temporal_flickering,
     ),
-    Measure(name="sink_similarity", title="sink similarity", better="open", kind="any", function=sink_similarity),
+    Measure(
+        name="sink_similarity",
+        title="sink similarity",
+        better="open",
+        kind="any",
+        needs=("pixels",),
+        function=sink_similarity,
+    ),
 )

@@ -119,10 +119,18 @@ def write_clip(path: Path, clip: Clip) -> None:
         writer.write(clip.frames)
 
 
-def read_clip(path: Path) -> Clip:
-    """Read any clip that PyAV can decode. Raises ValueError when it cannot, or when there is no frame in it."""
+def read_clip(path: Path, most: int | None = None) -> Clip:
+    """Read any clip that PyAV can decode, or its first frames only.
+
+    Args:
+        path: of the clip.
+        most: so many frames at most; all by default.
+
+    Raises:
+        ValueError: it cannot be decoded, or there is no frame in it.
+    """
     found = probe(path)
-    return Clip(torch.cat(list(read_pieces(path, max(found.frames, 1)))), found.fps)
+    return Clip(next(read_pieces(path, found.frames if most is None else most)), found.fps)
 
 
 @dataclass(frozen=True)

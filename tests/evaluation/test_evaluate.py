@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from evaluation import evaluate as module
+from evaluation import scoring, sights
 from evaluation.baselines import FROZEN, TRUTH
-from evaluation.evaluate import SCHEMA, evaluate, read_scores
-from evaluation.evidence import look as real_look
+from evaluation.evaluate import evaluate
+from evaluation.evidence import observe
 from evaluation.measure import discover
+from evaluation.results import SCHEMA
+from evaluation.store import Store
 from evaluation.windows import Cut
 from reward_forcing.videos import Clip, read_clip, write_clip
 from tests.evaluation.made import MOVING, frozen, intact, tinted, truth, write_study
@@ -65,41 +67,41 @@ def test_the_same_videos_give_the_same_bytes(study: Path) -> None:
     for name in ("one", "two"):
         run(study, out=study.parent / name)
     one, two = (study.parent / name for name in ("one", "two"))
-    for file in ("metrics.json", "per_video.csv", "per_window.csv", "scores.jsonl"):
+    for file in ("results.json", "per_video.csv", "per_window.csv", "scores.jsonl"):
         assert (one / file).read_bytes() == (two / file).read_bytes()
 
 
 def test_what_is_scored_is_not_scored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = write_study(tmp_path, {"good": intact})
     first = run(manifest)
-    monkeypatch.setattr(module, "look", None)  # scoring anything would fail
+    monkeypatch.setattr(scoring, "observe", None)  # scoring anything would fail
     assert run(manifest) == first
 
 
 def test_an_interrupted_evaluation_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = write_study(tmp_path, {"good": intact, "tinted": tinted})
     whole = run(manifest, out=tmp_path / "whole")
-    monkeypatch.setattr(module, "VIDEOS_AT_ONCE", 2)
+    monkeypatch.setattr(sights, "VIDEOS_AT_ONCE", 2)
     calls: list[Any] = []
 
     def twice(*given: Any) -> Any:
         if len(calls) == 2:
             raise KeyboardInterrupt
         calls.append(given)
-        return real_look(*given)
+        return observe(*given)
 
-    monkeypatch.setattr(module, "look", twice)
+    monkeypatch.setattr(scoring, "observe", twice)
     with pytest.raises(KeyboardInterrupt):
         run(manifest, out=tmp_path / "parts")
     store = tmp_path / "parts" / "scores.jsonl"
-    assert len(dict(read_scores(store))) == 4
+    assert len(Store(store).records) == 4
     text = store.read_text()
     store.write_text(text[: len(text) - 40])  # the power failed in the middle of a line
-    monkeypatch.setattr(module, "look", real_look)
-    monkeypatch.setattr(module, "VIDEOS_AT_ONCE", 16)
+    monkeypatch.setattr(scoring, "observe", observe)
+    monkeypatch.setattr(sights, "VIDEOS_AT_ONCE", 16)
     resumed = run(manifest, out=tmp_path / "parts")
     assert resumed["videos"] == [{**v, "video": v["video"]} for v in whole["videos"]]
-    assert len(dict(read_scores(store))) == len(whole["videos"])
+    assert len(Store(store).records) == len(whole["videos"])
 
 
 def test_a_changed_video_is_scored_again(tmp_path: Path) -> None:

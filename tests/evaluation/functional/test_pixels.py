@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from evaluation.functional.pixels import frame_difference, sink_similarity, temporal_flickering
+from evaluation.functional.pixels import change, frame_difference, sink_similarity, temporal_flickering, thumbnails
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -14,13 +14,13 @@ def noise(*shape: int) -> torch.Tensor:
 def test_a_ramp_changes_by_its_step(step: int) -> None:
     frames = (torch.arange(10) * step).to(torch.uint8)[None, :, None, None, None].expand(2, 10, 3, 4, 5)
     assert (frame_difference(frames) == step).all()
-    assert temporal_flickering(frames) == pytest.approx(torch.full((2,), 1 - step / 255))
+    assert temporal_flickering(frame_difference(frames)) == pytest.approx(torch.full((2, 9), 1 - step / 255))
 
 
 def test_levels_do_not_wrap_around() -> None:
     frames = torch.tensor([255, 0, 255], dtype=torch.uint8)[None, :, None, None, None].expand(1, 3, 3, 2, 2)
     assert frame_difference(frames).tolist() == [[255, 255]]
-    assert temporal_flickering(frames).tolist() == [0]
+    assert temporal_flickering(frame_difference(frames)).tolist() == [[0, 0]]
 
 
 def test_a_copy_of_any_first_frame_is_fully_similar() -> None:
@@ -40,3 +40,16 @@ def test_similarity_ignores_brightness_and_contrast() -> None:
 def test_frames_without_contrast_are_not_similar_to_anything() -> None:
     grey = torch.full((1, 2, 3, 8, 8), 90, dtype=torch.uint8)
     assert sink_similarity(grey, noise(1, 3, 3, 8, 8)).tolist() == [[0, 0]]
+
+
+def test_change_is_symmetric_and_zero_for_the_same() -> None:
+    one, other = noise(2, 3, 8, 8), noise(2, 3, 8, 8).flip(0)
+    assert torch.equal(change(one, other), change(other, one))
+    assert (change(one, one) == 0).all()
+
+
+@pytest.mark.parametrize("size", [(16, 16), (32, 64), (33, 17)])
+def test_thumbnails_keep_the_mean(size: tuple[int, int]) -> None:
+    flat = torch.full((2, 3, *size), 51, dtype=torch.uint8)
+    assert thumbnails(flat).shape == (2, 256)
+    assert thumbnails(flat) == pytest.approx(torch.full((2, 256), 0.2))

@@ -1,0 +1,76 @@
+"""What `results.json` holds; documented in docs/how-to/evaluate.md."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from evaluation.measure import Measure
+from evaluation.provenance import arithmetic_digest, digest, prompts_digest, shared_metadata, versions
+from evaluation.scoring import Rules
+from evaluation.sights import Failure
+from evaluation.signals import PIECE
+from evaluation.statistics import RESAMPLES
+from evaluation.summary import Summary
+from evaluation.table import Record, plain, to_json
+
+SCHEMA: Final = "reward-forcing/results/1"
+RESULTS: Final = "results.json"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An evaluation before it is summarised."""
+
+    records: tuple[Record, ...]
+    failures: tuple[Failure, ...]
+    rules: Rules
+    skipped: Mapping[str, str]
+    """Metrics that were not taken, and why."""
+
+
+def content(judged: Judged, summary: Summary, manifest: Path) -> dict[str, Any]:
+    """Everything, as JSON knows it."""
+    records, measures, how = judged.records, judged.rules.measures, judged.rules.how
+    used = {need for measure in measures.values() for need in measure.needs}
+    return {
+        "schema": SCHEMA,
+        "reference": summary.reference,
+        "primary": [list(column) for column in summary.primary],
+        "protocol": {
+            "manifest": manifest.name,
+            "manifest_sha256": digest(manifest),
+            "prompts_sha256": prompts_digest(records),
+            "arithmetic_sha256": arithmetic_digest(),
+            "windows": asdict(how),
+            "pieces": PIECE,
+            "interval": f"95 %, percentile bootstrap over prompts, {RESAMPLES} resamples",
+            "versions": versions(),
+            "instruments": {name: judged.rules.equipment.fingerprints.get(name, "no weights") for name in sorted(used)},
+        },
+        "measures": {name: _words(measure) for name, measure in measures.items()},
+        "skipped": dict(judged.skipped),
+        "failed": [asdict(failure) for failure in judged.failures],
+        "metadata": shared_metadata([r for r in records if not r.baseline]),
+        "estimates": [
+            {"cell": cell, "metric": metric, "window": window, **_numbers(asdict(value))}
+            for cell, table in summary.estimates.items()
+            for (metric, window), value in table.items()
+        ],
+        "comparisons": [
+            {**_numbers(asdict(c)), "difference": _numbers(asdict(c.difference))} for c in summary.comparisons
+        ],
+        "videos": [to_json(r) for r in records],
+    }
+
+
+def _words(measure: Measure) -> dict[str, Any]:
+    return {name: _plain(getattr(measure, name)) for name in ("title", "unit", "better", "target", "kind")}
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: object) -> object:
+    return plain(value) if isinstance(value, float) else value

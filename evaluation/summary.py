@@ -7,14 +7,13 @@ from typing import Final, Literal
 import numpy as np
 from jaxtyping import Float
 
-from evaluation import statistics
-from evaluation.functional import drift
+from evaluation import courses, statistics
 from evaluation.measure import Measure
 from evaluation.table import Record, metric_names, sliding
 from evaluation.windows import CLIP, PARTS, WHOLE
 
 WINDOWS: Final = (WHOLE, CLIP, *PARTS)
-DRIFTS: Final = ("drift_std", "drift_last_first", "drift_start_end", "drift_slope")
+DRIFTS: Final = courses.DRIFTS
 PRIMARY: Final = (
     ("net_displacement", WHOLE),
     ("scroll_ratio", WHOLE),
@@ -116,14 +115,14 @@ def summarise(records: Sequence[Record], measures: Mapping[str, Measure], refere
     metrics = [name for name in metric_names(records) if name in measures]
     columns = [(name, window) for name in metrics for window in (*WINDOWS, *DRIFTS)]
     primary = tuple(c for c in PRIMARY if c in columns) or tuple((name, WHOLE) for name in metrics)
-    judges = {column: judge(measures[column[0]], column[1]) for column in columns}
+    judges = {column: courses.judge(measures[column[0]], column[1]) for column in columns}
     others = [cell for cell in cells if cell != reference]
-    compared = [c for cell in others for c in compare(of_cell[cell], of_cell[reference], judges)]
+    compared = [c for cell in others for c in compare(of_cell[cell], of_cell[reference], judges, measures)]
     summary = Summary(
         reference=reference,
         cells=cells,
         baselines=baselines,
-        estimates={cell: estimate(part, columns) for cell, part in of_cell.items()},
+        estimates={cell: estimate(part, columns, measures) for cell, part in of_cell.items()},
         curves={cell: {name: curve(part, name) for name in metrics} for cell, part in of_cell.items()},
         comparisons=tuple(compared),
         primary=primary,
@@ -144,33 +143,21 @@ def _lengths(records: Sequence[Record]) -> set[int]:
     return {r.frames for r in records}
 
 
-def scores(records: Sequence[Record], columns: Sequence[Column]) -> Float[np.ndarray, "video column"]:
-    """The table behind all estimates."""
+def scores(
+    records: Sequence[Record], columns: Sequence[Column], measures: Mapping[str, Measure] | None = None
+) -> Float[np.ndarray, "video column"]:
+    """The table behind all estimates; what depends on which scores are better is NaN for metrics not in `measures`."""
     if not records:
         return np.empty((0, len(columns)))
-    return np.stack([_column(records, *column) for column in columns], 1)
+    return np.stack([courses.score(records, *column, (measures or {}).get(column[0])) for column in columns], 1)
 
 
-def _column(records: Sequence[Record], metric: str, window: str) -> Float[np.ndarray, " video"]:
-    if window not in DRIFTS:
-        return np.array([r.score(metric, window) for r in records])
-    table = sliding(records, metric)
-    if not table.shape[1]:
-        return np.full(len(records), np.nan)
-    if window == "drift_slope":
-        return drift.drift_slope(table, seconds=_spacing(records))
-    return np.asarray(getattr(drift, window)(table))
-
-
-def _spacing(records: Sequence[Record]) -> float:
-    """Seconds between sliding windows; 1 where there is only one window."""
-    starts = [(part.start / r.fps) for r in records for part in r.windows if not part.name and part.start]
-    return min(starts, default=1.0)
-
-
-def estimate(records: Sequence[Record], columns: Sequence[Column]) -> dict[Column, Estimate]:
+def estimate(
+    records: Sequence[Record], columns: Sequence[Column], measures: Mapping[str, Measure] | None = None
+) -> dict[Column, Estimate]:
     """The mean of every column with its interval."""
-    return dict(zip(columns, _estimates(scores(records, columns), [r.prompt for r in records]), strict=True))
+    table = scores(records, columns, measures)
+    return dict(zip(columns, _estimates(table, [r.prompt for r in records]), strict=True))
 
 
 def _estimates(table: Float[np.ndarray, "video column"], prompts: Sequence[str]) -> list[Estimate]:
@@ -190,15 +177,12 @@ def curve(records: Sequence[Record], metric: str) -> Curve:
     return Curve(tuple(middles[: len(points)]), tuple(points))
 
 
-def judge(measure: Measure, window: str) -> Measure:
-    """How a column judges: as its metric, but drift should be none."""
-    if window not in DRIFTS:
-        return measure
-    unsigned = window in ("drift_std", "drift_start_end")
-    return replace(measure, better="lower" if unsigned else "target", target=0.0)
-
-
-def compare(cell: Sequence[Record], reference: Sequence[Record], judges: Mapping[Column, Measure]) -> list[Comparison]:
+def compare(
+    cell: Sequence[Record],
+    reference: Sequence[Record],
+    judges: Mapping[Column, Measure],
+    measures: Mapping[str, Measure] | None = None,
+) -> list[Comparison]:
     """Compare two cells, column by column, on the (prompt, seed) they share.
 
     Where two videos differ in length only their first clips are compared.
@@ -209,7 +193,7 @@ def compare(cell: Sequence[Record], reference: Sequence[Record], judges: Mapping
         return []
     theirs = [other[r.prompt, r.seed] for r in ours]
     columns, prompts = list(judges), [r.prompt for r in ours]
-    a, b = scores(ours, columns), scores(theirs, columns)
+    a, b = scores(ours, columns, measures), scores(theirs, columns, measures)
     unequal = np.array([[x.frames != y.frames] for x, y in zip(ours, theirs, strict=True)])
     unknown = np.isnan(a) | np.isnan(b) | unequal & np.array([window != CLIP for _, window in columns])
     a, b = np.where(unknown, np.nan, a), np.where(unknown, np.nan, b)

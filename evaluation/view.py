@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from evaluation.courses import judge
 from evaluation.measure import Measure
-from evaluation.summary import DRIFTS, Column, Comparison, Estimate, Summary
+from evaluation.summary import Column, Comparison, Estimate, Summary
 from evaluation.windows import CLIP
 
 DASH: Final = "–"
@@ -20,7 +21,13 @@ WINDOW_WORDS: Final = {
     "drift_std": "drift: spread",
     "drift_last_first": "drift: last - first",
     "drift_start_end": "drift: |end - start|",
+    "drift_five_seconds": "drift: |last - first 5 s|",
     "drift_slope": "drift: per minute",
+    "drift_slope_robust": "drift: per minute, robust",
+    "drift_vde_normalised": "drift: relative (VDE)",
+    "drift_ratio": "drift: last / first",
+    "worst_window": "worst windows (5 %)",
+    "time_to_degrade": "time to degrade",
 }
 WORDS: Final = {"better": "better on", "worse": "worse on", "unclear": "no clear difference in"}
 ARROWS: Final = {"higher": "↑", "lower": "↓", "open": ""}
@@ -95,9 +102,10 @@ def interval(estimate: Estimate, places: int, form: Any = fixed) -> str:
 def heading(column: Column, measures: Mapping[str, Measure]) -> tuple[str, str]:
     """Title and small print (unit, window, direction) of a column."""
     name, window = column
-    measure = measures[name]
+    measure = judge(measures[name], window)
     arrow = f"→ {measure.target:g}" if measure.better == "target" else ARROWS[measure.better]
-    small = [measure.unit, WINDOW_WORDS[window], "" if window in DRIFTS else arrow]
+    silent = window.startswith("drift")
+    small = [measure.unit, WINDOW_WORDS[window], "" if silent else arrow]
     return measure.title, ", ".join(word for word in small if word)
 
 

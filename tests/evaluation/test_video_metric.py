@@ -5,13 +5,17 @@ import pickle
 import warnings
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torchmetrics import MetricCollection
 
+from evaluation import video_metric
 from evaluation.evidence import look
-from evaluation.measure import discover
+from evaluation.instruments import Equipment
+from evaluation.measure import Measure, discover
+from evaluation.signals import Asked, EachFrame
 from evaluation.video_metric import VideoMetric
 from tests.evaluation.made import MOVING, truth
 
@@ -59,6 +63,49 @@ def test_the_life_of_a_metric() -> None:
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(ValueError, match="'sprites' is unknown; allowed: "):
         VideoMetric("sprites")
+
+
+def test_every_measure_has_a_class() -> None:
+    for name in discover():
+        kind = getattr(video_metric, video_metric.class_name(name))
+        assert issubclass(kind, VideoMetric)
+        assert kind.__doc__.endswith("arguments as `VideoMetric`.")
+    with pytest.raises(AttributeError, match="NoSuchThing"):
+        _ = video_metric.NoSuchThing
+
+
+def test_a_class_is_the_measure_by_name(tmp_path: Path) -> None:
+    kind: Any = video_metric.PaletteDrift
+    metric = kind()
+    metric.update(truth(12), MOVING)
+    named = VideoMetric("palette_drift")
+    named.update(truth(12), MOVING)
+    assert metric.compute() == named.compute()
+    assert pickle.loads(pickle.dumps(metric)).compute() == named.compute()
+    assert (metric.higher_is_better, VideoMetric("one_sprite").higher_is_better) == (False, True)
+    figure, _ = metric.plot()
+    figure.savefig(tmp_path / "metric.png")
+    assert (tmp_path / "metric.png").stat().st_size > 1000
+
+
+def test_instruments_may_be_given() -> None:
+    measure = Measure(
+        name="red",
+        title="red",
+        better="open",
+        kind="any",
+        needs=("eye",),
+        function=lambda e: e.signal("red") + e.asked.fps,
+    )
+
+    def eye(_: Asked) -> dict[str, EachFrame]:
+        return {"red": EachFrame(lambda frames: frames[:, 0].float().mean((1, 2)))}
+
+    metric = VideoMetric(measure, equipment=Equipment({"eye": eye}), fps=1000.0)
+    metric.update(torch.full((1, 3, 3, 4, 4), 7, dtype=torch.uint8), ["a cat"])
+    assert metric.compute() == 1007
+    with pytest.raises(ValueError, match="metrics: red: get the eye first"):
+        VideoMetric(measure, equipment=Equipment(missing={"eye": "get the eye first"}))
 
 
 def one_of_two(rank: int, folder: Path) -> None:

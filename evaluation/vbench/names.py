@@ -10,8 +10,8 @@ SAMPLES: Final = 5
 LONGEST: Final = 255
 """Bytes of a file's name on the usual file systems."""
 
-VIDEOS: Final = (".mp4", ".gif")
-"""Endings that the official package can read."""
+SUFFIX: Final = ".mp4"
+"""The one kind of video that the official package decodes as such."""
 
 SHOWN: Final = 3  # names in a message
 
@@ -21,13 +21,13 @@ RENAME: Final = (
 )
 
 
-def official_name(prompt: str, sample: int, suffix: str = ".mp4") -> str:
+def official_name(prompt: str, sample: int) -> str:
     """A video's official name.
 
     >>> official_name("a red fox", 3)
     'a red fox-3.mp4'
     """
-    return f"{prompt}-{sample}{suffix}"
+    return f"{prompt}-{sample}{SUFFIX}"
 
 
 def split_name(stem: str) -> tuple[str, int | None]:

@@ -6,7 +6,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-THUMBNAIL: Final = 16
+THUMBNAIL: Final = 8
 """Rows and columns of a thumbnail."""
 
 
@@ -39,7 +39,7 @@ def sink_similarity(
 
 
 def thumbnails(frames: UInt8[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame pixel"]:
-    """Grey pictures of 16 x 16 pixels in [0, 1], flattened: features that need no network."""
+    """Grey pictures of 8 x 8 pixels in [0, 1], flattened: features that need no network."""
     small: Tensor = adaptive_avg_pool2d(frames.float().mean(1, keepdim=True) / 255, THUMBNAIL)
     return small.flatten(1)
 

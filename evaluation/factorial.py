@@ -3,7 +3,7 @@
 The first level of a factor, in the order of the cells, is its reference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from evaluation.crossed import Key, Method, bootstrap_of, key_of, means
+from evaluation.measure import Measure
 from evaluation.statistics import RESAMPLES, cluster_means, sign_flip_p
 from evaluation.summary import Column, scores
 from evaluation.table import Record
@@ -120,9 +121,14 @@ def _contrast(
 
 
 def design(
-    records: Sequence[Record], factors: tuple[str, str], column: Column
+    records: Sequence[Record],
+    factors: tuple[str, str],
+    column: Column,
+    measures: Mapping[str, Measure] | None = None,
 ) -> tuple[Float[np.ndarray, "video cell"], list[Cell], list[Key]]:
     """The table, cells and keys that `effects` takes; levels are what the videos' metadata say, `sink` and `loss` say.
+
+    Kinds of drift that depend on which scores are better need the `measures`.
 
     Raises:
         ValueError: a video's metadata lack a factor, or two videos have the same levels and key.
@@ -139,5 +145,5 @@ def design(
     rows = {name: row for row, name in enumerate(dict.fromkeys(key))}
     columns = {name: place for place, name in enumerate(dict.fromkeys(cell_of))}
     table = np.full((len(rows), len(columns)), np.nan)
-    table[[rows[k] for k in key], [columns[c] for c in cell_of]] = scores(made, [column])[:, 0]
+    table[[rows[k] for k in key], [columns[c] for c in cell_of]] = scores(made, [column], measures)[:, 0]
     return table, list(columns), list(rows)

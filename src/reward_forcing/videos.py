@@ -3,6 +3,7 @@
 Frames here are uint8 [frame, 3, height, width] RGB; `to_uint8` and `to_float` lead from and to the models' [-1, 1].
 """
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -206,12 +207,28 @@ def enlarged(picture: Image.Image, scale: int) -> Image.Image:
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
 
-def write_gif(path: Path, clip: Clip, scale: int = 1) -> None:
-    """Write an endlessly looping GIF. GIFs know hundredths of a second only: fps is rounded to 100 / n."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def gif(clip: Clip, scale: int = 1) -> bytes:
+    """An endlessly looping GIF. GIFs know hundredths of a second only: fps is rounded to 100 / n."""
+    buffer = io.BytesIO()
     duration = 10 * max(1, round(100 / clip.fps))
     first, *rest = pictures(clip.frames, scale)
-    first.save(path, format="GIF", save_all=True, append_images=rest, duration=duration, loop=0)
+    first.save(buffer, format="GIF", save_all=True, append_images=rest, duration=duration, loop=0)
+    return buffer.getvalue()
+
+
+def animation(tag: str, clip: Clip, scale: int = 1) -> Any:
+    """A clip as a summary (protobuf) for TensorBoard, whose own `add_video` needs an old moviepy."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    height, width = (scale * side for side in clip.frames.shape[-2:])
+    picture = Summary.Image(encoded_image_string=gif(clip, scale), height=height, width=width, colorspace=3)
+    return Summary(value=[Summary.Value(tag=tag, image=picture)])
+
+
+def write_gif(path: Path, clip: Clip, scale: int = 1) -> None:
+    """Write a `gif`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gif(clip, scale))
 
 
 def spread(frames: int, count: int) -> list[int]:

@@ -2,7 +2,6 @@
 
 # ruff: noqa: ARG002 (Lightning names the arguments of its hooks)
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,14 +148,5 @@ def decoded(codec: LatentCodec, latents: Latents) -> Video:
 
 
 def show_animation(logger: TensorBoardLogger, tag: str, clip: videos.Clip, step: int, scale: int) -> None:
-    """Write a clip to TensorBoard as an animated image (its own `add_video` needs an old moviepy)."""
-    from tensorboard.compat.proto.summary_pb2 import Summary
-
-    first, *rest = videos.pictures(clip.frames, scale)
-    buffer = io.BytesIO()
-    first.save(buffer, format="GIF", save_all=True, append_images=rest, duration=round(1000 / clip.fps), loop=0)
-    picture = Summary.Image(
-        encoded_image_string=buffer.getvalue(), height=first.height, width=first.width, colorspace=3
-    )
-    writer = logger.experiment._get_file_writer()
-    writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=picture)]), step)
+    """Write a clip to TensorBoard as an animated image."""
+    logger.experiment._get_file_writer().add_summary(videos.animation(tag, clip, scale), step)

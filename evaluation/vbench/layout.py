@@ -24,11 +24,13 @@ class Sample:
     prompt: str
     """The short one, of the suite."""
     number: int
+    title: str = ""
+    """What its file is called instead of the prompt."""
 
     @property
     def name(self) -> str:
         """Its file's name."""
-        return official_name(self.prompt, self.number)
+        return official_name(self.title or self.prompt, self.number)
 
     def line(self, folder: Path) -> dict[str, Any]:
         """Its line in a manifest beside the exported videos."""

@@ -1,0 +1,91 @@
+"""Other interpreters: found or refused, run with a log, stopped in time."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from evaluation.vbench.interpreter import clean_environment, ending, find_interpreter, hint, run_logged
+from tests.evaluation.vbench.standin import write_interpreter
+
+
+def test_an_interpreter_with_the_package(tmp_path: Path) -> None:
+    program = write_interpreter(tmp_path)
+    found = find_interpreter(str(program))
+    assert (found.python, found.version) == (str(program), "0.1.5")
+    assert found.runs == sys.version.split()[0]
+    assert found.full_info == tmp_path / "site/vbench/VBench_full_info.json"
+
+
+def test_what_is_no_program() -> None:
+    with pytest.raises(ValueError, match="--python: /nowhere/python is no program; name the interpreter"):
+        find_interpreter("/nowhere/python")
+
+
+def test_an_interpreter_without_the_package(tmp_path: Path) -> None:
+    program = write_interpreter(tmp_path, "import pkg_resources_is_gone")
+    with pytest.raises(ValueError, match=r"cannot import vbench:\n(.*\n)+.*No module named 'pkg_resources_is_gone'"):
+        find_interpreter(str(program))
+    (tmp_path / "site/vbench/__init__.py").write_text("raise ImportError(\"No module named 'pkg_resources'\")")
+    with pytest.raises(ValueError, match=r"cannot import vbench \(install `setuptools<81` there\)"):
+        find_interpreter(str(program))
+
+
+def test_an_interpreter_that_hangs(tmp_path: Path) -> None:
+    program = write_interpreter(tmp_path, "import time; time.sleep(60)")
+    with pytest.raises(ValueError, match="does not run .*timed out"):
+        find_interpreter(str(program), seconds=0.3)
+
+
+def test_commands_are_logged(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    code = "import os, sys; print(os.getcwd()); print('beside', file=sys.stderr)"
+    assert not run_logged([sys.executable, "-c", code], log)
+    assert log.read_text().splitlines() == [str(tmp_path), "beside"]
+
+
+def test_failures_end_with_the_log(tmp_path: Path) -> None:
+    code = "for i in range(20): print('line', i)\nraise SystemExit('RuntimeError: out of memory')"
+    told = run_logged([sys.executable, "-c", code], tmp_path / "log.txt")
+    assert told.startswith(
+        f"exit status 1; {tmp_path / 'log.txt'} (use a GPU with more memory, or shorter videos) ends"
+    )
+    assert told.splitlines()[1:] == [f"    line {i}" for i in range(13, 20)] + ["    RuntimeError: out of memory"]
+
+
+def test_time_ends_everything_that_was_started(tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    started = time.monotonic()
+    told = run_logged([sys.executable, "-c", code], tmp_path / "log.txt", seconds=1.5)
+    assert told.startswith("it took longer than 1.5 s (--timeout);")
+    assert time.monotonic() - started < 20
+    child = int((tmp_path / "log.txt").read_text())
+    assert gone(child)
+
+
+def gone(process: int) -> bool:
+    """Whether a process has ended; one that nobody has waited for counts as ended."""
+    for _ in range(50):
+        listed = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
+        if not listed.stdout.strip() or listed.stdout.startswith("Z"):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_our_libraries_stay_at_home() -> None:
+    known = {"PATH": "/bin", "PYTHONPATH": "/ours", "VIRTUAL_ENV": "/ours", "HF_HOME": "/data"}
+    assert clean_environment(known) == {"PATH": "/bin", "HF_HOME": "/data", "PYTHONUNBUFFERED": "1"}
+    assert "PATH" in clean_environment(os.environ)
+
+
+def test_logs_are_shown_from_their_end() -> None:
+    assert ending("a\n\nb\n") == "    a\n    b"
+    assert hint("all is well") == ""

@@ -2,14 +2,16 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from evaluation.functional.degradation import Survival
 from evaluation.measure import Measure
-from evaluation.summary import Curve, Summary
+from evaluation.summary import Curve, Estimate, Summary
 
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#b8a800")
 """Okabe and Ito's palette, its yellow darkened."""
@@ -27,6 +29,17 @@ STYLE: Final = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
 }
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One side of a chart of points."""
+
+    title: str
+    words: str
+    """Title, window, unit and direction."""
+    values: Mapping[str, Estimate]
+    """By cell or baseline."""
 
 
 def colours(summary: Summary) -> dict[str, str]:
@@ -77,6 +90,52 @@ def differences(summary: Summary, measure: Measure, column: tuple[str, str], sma
         axes.locator_params(axis="x", nbins=5)
         axes.set_title(measure.title + (f" ({small})" if small else ""))
         axes.set_xlabel(f"difference to {summary.reference}" + (f", {measure.unit}" if measure.unit else ""))
+        return svg(figure)
+
+
+def pareto(summary: Summary, across: Axis, up: Axis) -> bytes:
+    """Every cell and baseline as a point with both its intervals; an arrow in the axis names says where better is.
+
+    Args:
+        summary: of all cells.
+        across: what the horizontal axis shows.
+        up: what the vertical axis shows.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.4, 3.3), layout="constrained")
+        axes = figure.subplots()
+        paint = colours(summary)
+        for name in (*summary.cells, *summary.baselines):
+            x, y = across.values.get(name), up.values.get(name)
+            if x is None or y is None or np.isnan([x.mean, y.mean]).any():
+                continue
+            spread = [[[point.mean - point.low], [point.high - point.mean]] for point in (x, y)]
+            known = [np.nan_to_num(np.array(ends)) for ends in spread]
+            mark = "D" if name in summary.baselines else "o"
+            axes.errorbar(x.mean, y.mean, known[1], known[0], fmt=mark, color=paint[name], linewidth=1.2, markersize=6)
+            axes.annotate(name, (x.mean, y.mean), (5, 5), textcoords="offset points", fontsize=8, color=paint[name])
+        axes.margins(0.15)
+        axes.set_xlabel(across.words)
+        axes.set_ylabel(up.words)
+        axes.set_title(f"{up.title} against {across.title}")
+        return svg(figure)
+
+
+def survival(summary: Summary, curves: Mapping[str, Survival], until: float, measure: Measure) -> bytes:
+    """The share of every cell's videos that have not degraded, over seconds of video."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.4, 2.7), layout="constrained")
+        axes = figure.subplots()
+        paint = colours(summary)
+        for name, curve in curves.items():
+            seconds = np.concatenate([[0.0], curve.seconds, [until]])
+            share = np.concatenate([[1.0], curve.share, curve.share[-1:] if len(curve.share) else [1.0]])
+            style = "--" if name in summary.baselines else "-"
+            axes.step(seconds, share, style, where="post", color=paint[name], linewidth=1.8)
+        axes.set_ylim(-0.02, 1.05)
+        axes.set_title(f"Not degraded: {measure.title}")
+        axes.set_xlabel("seconds of video")
+        axes.set_ylabel("share of videos")
         return svg(figure)
 
 

@@ -5,25 +5,27 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
 import torch
-from PIL import Image
 
 from evaluation.baselines import TRUTH, truth
 from evaluation.evidence import is_toy
 from evaluation.summary import Summary
 from evaluation.table import Record
-from reward_forcing.videos import Clip, Frames, pictures, read_clip, spread
+from reward_forcing.videos import Clip, ClipWriter, Frames, pictures, read_clip, spread
 
 FIRST: Final = 2
 """So many prompts are shown because they come first."""
 STRIP_FRAMES: Final = 9
 GAP: Final = 1
 """White columns after every frame of a strip."""
-MOVING_FRAMES: Final = 120
-"""Longer animations keep every n-th frame, at the same pace."""
+MOVING_FRAMES: Final = 480
+"""Longer films keep every n-th frame, at the same pace."""
+LEAST_SIDE: Final = 128
+"""Pixels: smaller films are enlarged."""
 LARGEST_SIDE: Final = 160
 """Pixels: larger videos are shown smaller."""
 
@@ -45,7 +47,7 @@ class Strip:
     still: str
     """Data address of frames side by side."""
     moving: str
-    """Data address of the animation."""
+    """Data address of the film."""
 
 
 @dataclass(frozen=True)
@@ -117,16 +119,23 @@ def still(frames: Frames) -> str:
     """Frames side by side, as the data address of a PNG."""
     apart = torch.nn.functional.pad(fit(frames), (0, GAP), value=255)
     (row,) = pictures(torch.cat(list(apart), 2)[None])
-    return address(_bytes(row, "PNG"), "png")
+    buffer = io.BytesIO()
+    row.save(buffer, "PNG")
+    return address(buffer.getvalue(), "png")
 
 
 def moving(clip: Clip) -> str:
-    """An endlessly looping animation, as the data address of a WebP that keeps every level."""
+    """A film that browsers play, as the data address of an MP4; small frames are enlarged, long films skip frames."""
     step = -(-len(clip.frames) // MOVING_FRAMES)
-    first, *rest = pictures(fit(clip.frames[::step]))
-    duration = round(1000 * step / clip.fps)
-    options = {"save_all": True, "append_images": rest, "duration": duration, "loop": 0, "lossless": True, "method": 2}
-    return address(_bytes(first, "WEBP", options), "webp")
+    frames = fit(clip.frames[::step])
+    scale = -(-LEAST_SIDE // max(frames.shape[-2:]))
+    large = frames.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    even = torch.nn.functional.pad(large, (0, large.shape[3] % 2, 0, large.shape[2] % 2), mode="replicate")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        with ClipWriter(path, clip.fps / step) as writer:
+            writer.write(even)
+        return address(path.read_bytes(), "mp4", "video")
 
 
 def fit(frames: Frames) -> Frames:
@@ -135,12 +144,6 @@ def fit(frames: Frames) -> Frames:
     return frames[:, :, ::step, ::step]
 
 
-def address(content: bytes, kind: str) -> str:
-    """A picture as an address that carries it."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _bytes(picture: Image.Image, kind: str, options: dict[str, object] | None = None) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **(options or {}))
-    return buffer.getvalue()
+def address(content: bytes, kind: str, medium: str = "image") -> str:
+    """A picture or film as an address that carries it."""
+    return f"data:{medium}/{kind};base64,{base64.b64encode(content).decode()}"

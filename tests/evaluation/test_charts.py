@@ -1,5 +1,6 @@
 """Charts are well-formed, the same every time, and say who is who by one colour."""
 
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from evaluation import charts
+from evaluation.functional.degradation import Survival
 from evaluation.measure import discover
 from evaluation.summary import Summary, summarise
 from tests.evaluation.made import record
@@ -95,3 +97,24 @@ def test_charts_leave_the_global_style_alone(summary: Summary) -> None:
 def test_strangers_side_by_side_have_different_colours() -> None:
     picture = charts.chunk_times({"one": [0.1, 0.2], "two": [0.2, 0.3]}, {})
     assert all(f"stroke: {colour}".encode() in picture for colour in charts.COLOURS[-2:])
+
+
+def test_points_of_two_metrics_are_drawn_with_their_names(summary: Summary) -> None:
+    values = {name: table["contrast", "all"] for name, table in summary.estimates.items()}
+    axis = charts.Axis("contrast", "contrast ↑", values)
+    picture = charts.pareto(summary, axis, axis)
+    paint = charts.colours(summary)
+    assert all(paint[cell].encode() in picture for cell in (*summary.cells, *summary.baselines))
+    assert picture == charts.pareto(summary, axis, axis)
+    nothing = charts.pareto(summary, axis, replace(axis, values={}))
+    assert paint["ema"].encode() not in nothing
+
+
+def test_survival_is_drawn_for_every_cell(summary: Summary) -> None:
+    gone = Survival(np.array([1.0, 3.0]), np.array([0.5, 0.25]), np.array([4, 2]))
+    whole = Survival(np.array([]), np.array([]), np.array([], dtype=int))
+    picture = charts.survival(summary, {"none": gone, "ema": whole}, 10.0, MEASURES["contrast"])
+    paint = charts.colours(summary)
+    assert paint["none"].encode() in picture
+    assert paint["ema"].encode() in picture
+    assert paint["truth"].encode() not in picture

@@ -35,6 +35,11 @@ def write_exports(folder: Path) -> list[str]:
         network = WanTransformer(**SIZES)
         torch.nn.init.normal_(network.head.head.weight, std=0.1)
         save(folder / f"{name}.safetensors", network)
+    return sources(folder)
+
+
+def sources(folder: Path) -> list[str]:
+    """The overrides that make runs start from what `write_exports` wrote."""
     return [f"checkpoints.{name}={folder / name}.safetensors" for name in ("codec", "teacher", "initial_student")]
 
 

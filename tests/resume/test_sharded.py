@@ -1,9 +1,5 @@
 """Training sharded over two processes does what one process does, and continues exactly."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,23 +7,15 @@ import torch
 
 from reward_forcing.networks.wan import WanTransformer
 from tests import tiny
+from tests.processes import torchrun
 from tests.resume import sharded_run
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What two processes found."""
     folder = tmp_path_factory.mktemp("sharded")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [*launcher, "-m", "tests.resume.sharded_run", str(folder)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-6000:]
+    torchrun("-m", "tests.resume.sharded_run", str(folder))
     result: dict[str, Any] = torch.load(folder / "found.pt", weights_only=True)
     return result
 

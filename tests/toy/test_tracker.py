@@ -41,6 +41,11 @@ def test_truth_scores_perfect(seen: Track) -> None:
     assert float(seen.iou.min()) > 0.9
     assert float(seen.palette_distance.max()) < 1e-3
     torch.testing.assert_close(seen.contrast, torch.ones_like(seen.contrast), rtol=0, atol=0.01)
+    assert float(seen.fidelity.mean(1).min()) > 49
+    assert float(seen.paint_error.max()) < 0.01
+    assert bool((seen.colour_kept * seen.shape_kept == 1).all())
+    assert float(tracker.resets(seen).max()) == 0
+    assert float(tracker.pan_direction(seen, PROMPTS).nan_to_num(1).min()) == 1
 
 
 def test_truth_is_measured_exactly(seen: Track, states: States) -> None:
@@ -153,3 +158,45 @@ def test_net_displacement_of_a_straight_flight() -> None:
 def test_prompts_are_counted(video: Tensor) -> None:
     with pytest.raises(ValueError, match="1 prompts for 2 clips"):
         tracker.track(video[:2], PROMPTS[:1])
+
+
+def test_pans_go_in_the_captioned_direction_or_not(video: Tensor) -> None:
+    words = [prompt.rsplit(" ", 1)[1] for prompt in PROMPTS[:40]]
+    asked = torch.tensor([word in ("pan-slow", "pan-fast") for word in words])
+    forth, back, still = (
+        tracker.pan_direction(tracker.track(some, PROMPTS[:40]), PROMPTS[:40])
+        for some in (video[:40], video[:40].flip(1), video[:40, :1].expand(-1, 21, -1, -1, -1))
+    )
+    assert (forth[asked] == 1).all()
+    assert (back[asked] == -1).all()
+    torch.testing.assert_close(still[asked], torch.zeros_like(still[asked]), rtol=0, atol=0.01)
+    assert forth[~asked].isnan().all()
+
+
+def test_resets_are_counted_where_the_sprite_leaps_home() -> None:
+    prompt = "red circle fast plain"
+    video = render(trace([sample(13, 5, caption=prompt)], 0, 30))
+    again = video[:, [*range(12), *range(12), *range(6)]]
+    still = video[:, :1].expand(-1, 30, -1, -1, -1)
+    away = int(tracker.track(video, [prompt]).from_start.argmax())
+    there = torch.cat([still[:, :10], video[:, away : away + 1], still[:, :10]], 1)
+    found = [float(tracker.resets(tracker.track(some, [prompt]))) for some in (video, again, still, there)]
+    assert found == [0, 2, 0, 1]
+    lost = torch.zeros_like(video)
+    assert tracker.resets(tracker.track(lost, [prompt])).isnan().all()
+
+
+def test_frames_are_drawn_again_only_if_asked(video: Tensor, seen: Track) -> None:
+    quick = tracker.track(video[:4], PROMPTS[:4], redraw=False)
+    assert quick.fidelity.isnan().all()
+    assert quick.colour_kept.isnan().all()
+    torch.testing.assert_close(quick.centre, seen.centre[:4])
+    torch.testing.assert_close(quick.pattern, seen.pattern[:4])
+
+
+def test_windows_keep_the_first_chunk_as_reference(video: Tensor, seen: Track) -> None:
+    late = tracker.window(seen, 10, 20)
+    torch.testing.assert_close(late.from_start, seen.from_start[:, 10:20])
+    alone = tracker.track(video[:8, 10:20], PROMPTS[:8])
+    assert (alone.from_start[:, 0] == 0).all()
+    assert (late.from_start[:8, 0] > 0).any()

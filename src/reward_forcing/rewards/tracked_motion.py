@@ -72,7 +72,7 @@ class TrackedMotion:
     @torch.no_grad()
     def judge(self, video: Video, prompts: Sequence[str]) -> Rewards:
         """One reward a video."""
-        return motion_reward(tracker.track(video, prompts), prompts, self.weights)
+        return motion_reward(tracker.track(video, prompts, redraw=False), prompts, self.weights)
 
 
 def motion_reward(seen: Track, prompts: Sequence[str], weights: MotionWeights) -> Rewards:

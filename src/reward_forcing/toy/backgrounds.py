@@ -27,6 +27,7 @@ class Backgrounds:
     palette_distance: Float[Tensor, "clip frame"]
     contrast: Float[Tensor, "clip frame"]
     copy: Float[Tensor, "clip frame"]
+    pattern: Float[Tensor, "clip frame 3 3"]  # coefficients [pattern, colour], see `fit_pattern`
 
 
 def measure_backgrounds(rgb: Rgb, plain: Bool[Tensor, " clip"]) -> Backgrounds:
@@ -40,6 +41,7 @@ def measure_backgrounds(rgb: Rgb, plain: Bool[Tensor, " clip"]) -> Backgrounds:
         palette_distance=distance_to_palette(rgb, mask, centre, axis, span=span),
         contrast=amplitude / amplitude[:, :FIRST].mean(1, keepdim=True).clamp(min=1e-6),
         copy=copy_of_first(torch.einsum("nfchw,nc->nfhw", rgb, axis), mask),
+        pattern=fit,
     )
 
 
@@ -48,7 +50,7 @@ def fit_pattern(rgb: Rgb, mask: Mask, plain: Bool[Tensor, " clip"]) -> Float[Ten
 
     The coefficients [pattern, colour] belong to (1, cos, sin) of the wave, in plain clips to (1, x, y).
     """
-    basis = torch.where(plain[:, None, None, None], *_bases(rgb.device))
+    basis = torch.where(plain[:, None, None, None], *bases(rgb.device))
     weighted = torch.einsum("nfhw,nkhw->nfkhw", mask.to(rgb.dtype), basis)
     gram = torch.einsum("nfkhw,nlhw->nfkl", weighted, basis)
     ridge = 1e-3 * torch.eye(3, device=rgb.device)
@@ -105,7 +107,7 @@ def _mean(plane: Float[Tensor, "clip frame height width"], mask: Mask) -> Float[
     return (plane * mask).sum((2, 3)) / mask.sum((2, 3)).clamp(min=1)
 
 
-def _bases(device: torch.device) -> tuple[Float[Tensor, "3 height width"], Float[Tensor, "3 height width"]]:
+def bases(device: torch.device) -> tuple[Float[Tensor, "3 height width"], Float[Tensor, "3 height width"]]:
     """The static gradient's basis and the wave's."""
     x, y = pixel_grid().to(device).unbind(-1)
     angle = 2 * torch.pi * (x / WAVELENGTH + y / WAVELENGTH_Y)

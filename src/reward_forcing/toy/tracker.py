@@ -20,6 +20,11 @@ clip. Scores are NaN where the prompt makes the question meaningless (`pan_accur
 | `track.palette_distance` [clip, frame] | mean RGB distance of the background to the first chunk's palette | 0 |
 | `track.contrast` [clip, frame] | background amplitude relative to the first chunk | 1 |
 | `track.copy` [clip, frame] | correlation of the background with frame 0, unshifted | 0 on average when panning |
+| `track.colour_kept`, `track.shape_kept` [clip, frame] | 1 where the sprite is as in the first chunk | 1 |
+| `track.fidelity` [clip, frame] | PSNR against the frame drawn again from its state, dB | 50 |
+| `track.paint_error` [clip, frame] | RGB distance of the sprite's inside to its colour | 0 |
+| `resets(track)` [clip] | how often the sprite jumps back to where it started | 0 |
+| `pan_direction(track, prompts)` [clip, window] | 1 where the camera pans as captioned, -1 backwards | 1 |
 """
 
 from collections.abc import Sequence
@@ -32,10 +37,12 @@ from torch import Tensor
 
 from reward_forcing.toy.backgrounds import measure_backgrounds
 from reward_forcing.toy.captions import COLOURS, SHAPES, parse
+from reward_forcing.toy.likeness import Likeness, measure_likeness
 from reward_forcing.toy.sprites import find_sprites
 from reward_forcing.toy.world import PAN_OF_WORD, SPEED_OF_WORD
 
 JUMP: Final = 5.0  # pixels between two frames: no sprite flies that fast, it was lost and drawn elsewhere
+RETURN: Final = 1.5  # pixels: this near to its first place the sprite is back
 TOO_WRONG: Final = 0.25  # pixels per frame: a still camera may seem to move by less
 CLIPS_AT_ONCE: Final = 16  # bounds the memory of `track`
 
@@ -53,11 +60,23 @@ class Track:
     palette_distance: Float[Tensor, "clip frame"]
     contrast: Float[Tensor, "clip frame"]
     copy: Float[Tensor, "clip frame"]
+    pattern: Float[Tensor, "clip frame 3 3"]  # of the background, see `backgrounds.fit_pattern`
+    colour_kept: Float[Tensor, "clip frame"]  # this and the rest: see `likeness.Likeness`
+    shape_kept: Float[Tensor, "clip frame"]
+    from_start: Float[Tensor, "clip frame"]
+    fidelity: Float[Tensor, "clip frame"]
+    paint_error: Float[Tensor, "clip frame"]
 
 
 @torch.no_grad()
-def track(video: Float[Tensor, "clip frame 3 height width"], prompts: Sequence[str]) -> Track:
+def track(video: Float[Tensor, "clip frame 3 height width"], prompts: Sequence[str], *, redraw: bool = True) -> Track:
     """Measure a batch of videos; of the prompts it only uses which clips are plain (fitted as a gradient).
+
+    Args:
+        video: in [-1, 1].
+        prompts: one a clip.
+        redraw: whether frames are drawn again from their state and compared, a fifth of the work; else the likeness
+            (the fields from `colour_kept` on) is NaN.
 
     Raises:
         ValueError: not one prompt a clip, or a prompt that is no caption.
@@ -66,14 +85,18 @@ def track(video: Float[Tensor, "clip frame 3 height width"], prompts: Sequence[s
         raise ValueError(f"tracker.track: {len(prompts)} prompts for {len(video)} clips; one a clip is needed")
     plain = torch.tensor([parse(prompt).plain for prompt in prompts], device=video.device)
     parts = [
-        _track(*part) for part in zip(torch.split(video, CLIPS_AT_ONCE), torch.split(plain, CLIPS_AT_ONCE), strict=True)
+        _track(*part, redraw=redraw)
+        for part in zip(torch.split(video, CLIPS_AT_ONCE), torch.split(plain, CLIPS_AT_ONCE), strict=True)
     ]
     return Track(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Track)})
 
 
-def _track(video: Float[Tensor, "clip frame 3 height width"], plain: Bool[Tensor, " clip"]) -> Track:
+def _track(video: Float[Tensor, "clip frame 3 height width"], plain: Bool[Tensor, " clip"], *, redraw: bool) -> Track:
     rgb = ((video.float() + 1) / 2).clamp(0, 1)
-    return Track(**vars(find_sprites(rgb)), **vars(measure_backgrounds(rgb, plain)))
+    sprites, grounds = find_sprites(rgb), measure_backgrounds(rgb, plain)
+    nothing = dict.fromkeys((f.name for f in fields(Likeness)), torch.full_like(sprites.iou, torch.nan))
+    likeness = vars(measure_likeness(rgb, sprites, grounds.pattern, plain)) if redraw else nothing
+    return Track(**vars(sprites), **vars(grounds), **likeness)
 
 
 def window(seen: Track, start: int, stop: int) -> Track:
@@ -158,6 +181,31 @@ def scroll_ratio(seen: Track, prompts: Sequence[str], frames: int = 12) -> Float
     asked = torch.tensor([PAN_OF_WORD.get(parse(prompt).pan, 0.0) for prompt in prompts])
     ratio = scroll_displacement(seen, frames).mean(1) / (frames * asked)
     return torch.where(asked > 0, ratio, torch.nan)
+
+
+def pan_direction(seen: Track, prompts: Sequence[str], frames: int = 12) -> Float[Tensor, "clip window"]:
+    """1 where the camera pans as captioned over a span of frames, -1 backwards; NaN unless the word is a moving one.
+
+    In between if it moves by less than TOO_WRONG a frame, 0 if it stands still. How fast is left to `scroll_ratio`.
+
+    Raises:
+        ValueError: the video is not longer than `frames`.
+    """
+    moving = torch.tensor([PAN_OF_WORD.get(parse(prompt).pan, 0.0) > 0 for prompt in prompts])
+    direction = (scroll_displacement(seen, frames) / (frames * TOO_WRONG)).clamp(-1, 1)
+    return torch.where(moving[:, None], direction, torch.nan)
+
+
+def resets(seen: Track) -> Float[Tensor, " clip"]:
+    """How often the sprite leaps back to its first place, within RETURN pixels, in a step of over 3 times the usual.
+
+    Steps below RETURN are none, however still the sprite stands otherwise. NaN if it was never seen twice in a row.
+    """
+    both = seen.one[:, 1:] & seen.one[:, :-1]
+    step = torch.where(both, seen.centre.diff(dim=1).norm(dim=-1), torch.nan)
+    leap = step > (3 * step.nanmedian(1, keepdim=True).values).clamp(min=RETURN)
+    count = (leap & (seen.from_start[:, 1:] < RETURN)).sum(1).float()
+    return torch.where(both.any(1), count, torch.nan)
 
 
 def jitter(seen: Track) -> Float[Tensor, " clip"]:

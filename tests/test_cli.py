@@ -1,5 +1,6 @@
 """The console command: helps, refusals, and the real thing from making shards to a report."""
 
+import re
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ def test_without_arguments_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
     assert cli.main([]) == 0
     said = capsys.readouterr().out
     for command in COMMANDS:
-        assert f"\n    {command} " in said
+        assert re.search(rf"\n    {command}\s", said)
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "train"])
@@ -63,10 +64,7 @@ def test_help_imports_nothing_slow() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (
-            ["trian"],
-            "no command 'trian'; allowed: demo, train, generate, evaluate, report, data, convert. Did you mean",
-        ),
+        (["trian"], f"no command 'trian'; allowed: {', '.join(COMMANDS)}. Did you mean"),
         (["xyz"], "there is no command 'xyz'"),
         (["train", "sink=emma"], "Did you mean ema?"),
         (["generate", "nowhere.safetensors", "--prompts", "x"], "nowhere.safetensors is not there"),

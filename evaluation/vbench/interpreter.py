@@ -36,6 +36,7 @@ HINTS: Final = {
     "No CUDA GPUs are available": "there is no GPU; try --device cpu",
     "Found no NVIDIA driver": "there is no GPU; try --device cpu",
     "out of memory": "use a GPU with more memory, or shorter videos",
+    "No module named": "a library is missing there; see the recipe",
 }
 """What to do, by what the log says."""
 
@@ -75,7 +76,7 @@ def find_interpreter(python: str, seconds: float = IMPORTING) -> Interpreter:
         raise ValueError(f"--python: {python} does not run ({error})") from error
     if done.returncode:
         raise ValueError(
-            f"--python: {python} cannot import vbench{hint(done.stderr)}:\n{ending(done.stderr)}\n"
+            f"--python: {python} cannot import vbench{hint(ending(done.stderr))}:\n{ending(done.stderr)}\n"
             "docs/how-to/vbench.md says which versions go together"
         )
     told = json.loads(done.stdout.strip().splitlines()[-1])
@@ -126,7 +127,7 @@ def ending(log: str) -> str:
 
 def _told(log: Path) -> str:
     said = log.read_text(encoding="utf-8", errors="replace")
-    return f"{log}{hint(said)} ends with:\n{ending(said)}"
+    return f"{log}{hint(ending(said))} ends with:\n{ending(said)}"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from reward_forcing.data_arguments import add_data, add_overrides
+from reward_forcing.evaluation_arguments import add_evaluation
 
 COMMANDS = {
     "demo": "distil, stream and judge a video on this machine, in minutes; start here",
@@ -11,6 +12,7 @@ COMMANDS = {
     "generate": "stream videos from an exported student, as long as you like",
     "evaluate": "score videos listed in a manifest",
     "report": "write one HTML page about scored videos",
+    "evaluation": "bring videos in and out, run the official VBench, compute its totals",
     "data": "make, import and inspect shards; encode prompts; sample a teacher",
     "convert": "weights from one layout to another",
 }
@@ -29,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
         "generate": _generate,
         "evaluate": _evaluate,
         "report": _report,
+        "evaluation": add_evaluation,
         "data": add_data,
         "convert": _convert,
     }

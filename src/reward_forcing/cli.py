@@ -70,6 +70,13 @@ def _run_report(given: argparse.Namespace) -> None:
     print(f"report: {page}")
 
 
+def _run_evaluation(given: argparse.Namespace) -> None:
+    from evaluation.commands import ACTIONS
+
+    settings = {name: value for name, value in vars(given).items() if name not in ("command", "action")}
+    ACTIONS[given.action](**settings, tell=print)
+
+
 def _run_data(given: argparse.Namespace) -> None:
     others = {"ode-pairs": _ode_pairs, "embed": _embed, "shards": _shards}
     if given.action in others:
@@ -208,6 +215,7 @@ RUN: dict[str, Callable[[argparse.Namespace], Any]] = {
     "generate": _run_generate,
     "evaluate": _run_evaluate,
     "report": _run_report,
+    "evaluation": _run_evaluation,
     "data": _run_data,
     "convert": _run_convert,
 }

@@ -27,8 +27,11 @@ def test_what_is_no_program() -> None:
 
 def test_an_interpreter_without_the_package(tmp_path: Path) -> None:
     program = write_interpreter(tmp_path, "import pkg_resources_is_gone")
-    with pytest.raises(ValueError, match=r"cannot import vbench:\n(.*\n)+.*No module named 'pkg_resources_is_gone'"):
+    with pytest.raises(
+        ValueError, match=r"cannot import vbench \(a library is missing there; see the recipe\):"
+    ) as told:
         find_interpreter(str(program))
+    assert "    ModuleNotFoundError: No module named 'pkg_resources_is_gone'\n" in str(told.value)
     (tmp_path / "site/vbench/__init__.py").write_text("raise ImportError(\"No module named 'pkg_resources'\")")
     with pytest.raises(ValueError, match=r"cannot import vbench \(install `setuptools<81` there\)"):
         find_interpreter(str(program))

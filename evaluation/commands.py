@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from evaluation import pilot
 from evaluation.folders import export_plain, import_folder, missing_videos, write_entries
 from evaluation.manifest import Entry, read_manifest
+from evaluation.power import Demand
 from evaluation.table import from_json
 from evaluation.vbench import official as package
 from evaluation.vbench.interpreter import find_interpreter
@@ -176,6 +178,35 @@ def submit(
     tell("\n".join(told_totals(str(out), scores(found))))
 
 
+def plan(
+    results: Path | None,
+    *,
+    metric: str,
+    window: str,
+    cells: Sequence[str] | None,
+    delta: float,
+    power: float,
+    alpha: float,
+    seeds: int | None,
+    prompts: Sequence[int],
+    tell: Tell,
+    **stated: Any,
+) -> None:
+    """How many prompts a comparison needs. Raises ValueError where a pilot or a number is not what it must be."""
+    said = pilot.plan(
+        results,
+        metric=metric,
+        window=window,
+        cells=(cells[0], cells[1]) if cells else None,
+        delta=delta,
+        demand=Demand(power, alpha),
+        seeds=seeds,
+        prompts=prompts or pilot.PROMPTS,
+        stated=pilot.Stated(**stated),
+    )
+    tell(said)
+
+
 def _manifest_of(folder: Path, layout: str) -> Path:
     """Beside the videos; beside the folder where the official package is to see nothing but videos."""
     folder = folder.resolve()
@@ -212,5 +243,6 @@ ACTIONS: Final[Mapping[str, Callable[..., None]]] = {
     "official": official,
     "totals": tell_totals,
     "submit": submit,
+    "plan": plan,
 }
 """What is called with the arguments of an action, and with `tell`."""

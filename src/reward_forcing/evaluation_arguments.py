@@ -18,7 +18,9 @@ def add_evaluation(command: argparse.ArgumentParser) -> None:
   reward-forcing evaluation prompts vbench.jsonl --vbench VBench --rewritten all_dimension_aug_wanx_seed42
   reward-forcing evaluation export runs/generated/manifest.jsonl out --layout official --cell ema
   reward-forcing evaluation official runs/generated/manifest.jsonl --python ~/vbench/bin/python --cell ema
-  reward-forcing evaluation totals runs/generated/vbench/ema"""
+  reward-forcing evaluation totals runs/generated/vbench/ema
+  reward-forcing evaluation plan runs/pilot/results.json --metric net_displacement --delta 0.05
+  reward-forcing evaluation plan --proportion 0.66 --correlation 0.5 --delta 0.05"""
     actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
     _import(actions.add_parser("import", help="write the manifest of a folder of videos, whoever made them"))
     _export(actions.add_parser("export", help="write a manifest's videos to a folder, plain or in VBench's layout"))
@@ -26,6 +28,7 @@ def add_evaluation(command: argparse.ArgumentParser) -> None:
     _official(actions.add_parser("official", help="score by the official VBench package, in an interpreter of its own"))
     _totals(actions.add_parser("totals", help="Quality, Semantic and Total of VBench's result files, or of ours"))
     _submit(actions.add_parser("submit", help="pack official results for VBench's leaderboard"))
+    _plan(actions.add_parser("plan", help="how many prompts a comparison needs, and what so many can show"))
 
 
 def _import(action: argparse.ArgumentParser) -> None:
@@ -102,6 +105,34 @@ def _submit(action: argparse.ArgumentParser) -> None:
     add("--height", type=int, required=True, help="rows of pixels")
     add("--width", type=int, required=True, help="columns of pixels")
     add("--prompt-set", required=True, help="name and digest, as `evaluation prompts` tells them")
+
+
+def _plan(action: argparse.ArgumentParser) -> None:
+    add = action.add_argument
+    told = "of a pilot: results.json, or the folder it is in; without it, --sd or --proportion"
+    add("results", type=Path, nargs="?", help=told)
+    add("--metric", default="", metavar="NAME", help="which of the pilot's metrics")
+    add("--window", default="all", help="part of the video or kind of drift: clip, late, drift_std, ... (default: all)")
+    add(
+        "--cells",
+        nargs=2,
+        metavar=("CELL", "REFERENCE"),
+        help="of the pilot (default: the first other one, and the reference)",
+    )
+    add("--delta", type=float, required=True, help="the smallest difference that matters, in the metric's units")
+    add("--power", type=float, default=0.8, help="how likely it is to be found (default: %(default)s)")
+    add("--alpha", type=float, default=0.05, help="how likely one is found where there is none (default: %(default)s)")
+    add("--seeds", type=int, help="videos of a prompt in every cell (default: as in the pilot, or 1)")
+    add("--prompts", type=int, nargs="+", default=(), metavar="N", help="rows of the table")
+    add = action.add_argument_group("known without a pilot").add_argument
+    add("--sd", type=float, help="standard deviation of scores between videos")
+    add("--proportion", type=float, help="share of videos with a flag, for metrics that are 0 or 1")
+    add("--correlation", type=float, default=0.0, help="between paired videos of two cells (default: %(default)s)")
+    add(
+        "--seed-correlation",
+        type=float,
+        help="between differences of a prompt's seeds (default: as in the pilot, or 1)",
+    )
 
 
 def _layout(action: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from evaluation.pilot import Pilot, Stated, pilot_noise, plan, read_pilot, state
 from evaluation.power import USUAL, Demand, Noise, power_of, prompts_needed, smallest_difference
 from evaluation.results import SCHEMA
 from evaluation.table import Record, to_json, write_json
+from reward_forcing import cli
 from tests.evaluation.made import record
 
 COLUMN = ("contrast", "all")
@@ -162,3 +163,24 @@ def test_a_plan_needs_something_to_start_from(tmp_path: Path) -> None:
     alone = written(tmp_path, [record("ema", s, {"contrast": 1.0}) for s in range(3)], reference="ema")
     with pytest.raises(ValueError, match="the pilot has one cell, 'ema'; a plan needs two to pair, or state"):
         plan(alone, metric="contrast", delta=1)
+
+
+def test_the_command_says_what_the_plan_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = written(tmp_path, records(12))
+    words = ["evaluation", "plan", str(folder), "--metric", "contrast", "--delta", "0.2", "--cells", "static", "ema"]
+    assert cli.main([*words, "--window", "late", "--seeds", "2", "--power", "0.9", "--prompts", "20"]) == 0
+    expected = plan(
+        folder,
+        metric="contrast",
+        window="late",
+        cells=("static", "ema"),
+        delta=0.2,
+        seeds=2,
+        demand=Demand(0.9),
+        prompts=[20],
+    )
+    assert capsys.readouterr().out == expected + "\n"
+    assert cli.main([*words[:2], "--delta", "0.05", "--proportion", "0.66", "--seeds", "5"]) == 0
+    assert capsys.readouterr().out == plan(delta=0.05, stated=Stated(proportion=0.66), seeds=5) + "\n"
+    assert cli.main(["evaluation", "plan", "--delta", "0.05"]) == 2
+    assert "give exactly one" in capsys.readouterr().err

@@ -5,17 +5,16 @@ continues.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 
 from reward_forcing import train
 from reward_forcing.composition import configuration
 from reward_forcing.generate import Request, Teaching, generate
-from reward_forcing.streaming import MemoryWish, Streamer, load_streamer
+from reward_forcing.streaming import MemoryWish, load_streamer
 from reward_forcing.toy.captions import COLOURS, SHAPES, SPRITE_SPEEDS
 
 SINKS: Final = ("none", "static", "ema")
@@ -121,37 +120,34 @@ def is_complete(out: Path, cell: str, videos: int) -> bool:
 def judge(out: Path, teacher: Path, scale: Scale, seed: int) -> None:
     """Scores of all videos, and the speed of each way to make them, measured in turns."""
     from evaluation.evaluate import evaluate
-    from evaluation.speed import measure, write_speeds
+    from evaluation.speed.cells import student_cell, teacher_cell
+    from evaluation.speed.harness import Instruments, measure
+    from evaluation.speed.writing import write_speeds
 
     evaluate(out / "manifest.jsonl", out, reference=REFERENCE)
     if (out / "speed.json").is_file():
         return
     prompt = demo_prompts(1)[0]
     makers = {sink: load_streamer(out / "student.safetensors", wish=MemoryWish(sink=sink)) for sink in SINKS}
-    streams = {sink: _student_stream(maker, prompt, seed, scale.timed_chunks) for sink, maker in makers.items()}
-    streams[TEACHER] = _teacher_stream(load_streamer(teacher), prompt, seed)
-    window = makers[REFERENCE].rollout.memory.window_frames or 0
-    ramp = {sink: window // makers[sink].geometry.chunk_frames for sink in SINKS}
+    read, chunks = Instruments(), scale.timed_chunks
+    cells = [
+        student_cell(sink, maker, read.watch, prompt=prompt, seed=seed, chunks=chunks, analyse=False)
+        for sink, maker in makers.items()
+    ]
+    master = load_streamer(teacher)
+    cells.append(teacher_cell(TEACHER, master, read.watch, prompt=prompt, seed=seed, teaching=Teaching()))
     with Console().status("Timing the streams"):
-        speeds = measure(streams, playback=next(iter(makers.values())).fps, ramp=ramp, repeats=scale.repeats)
+        speeds = measure(cells, playback=makers[REFERENCE].fps, repeats=scale.repeats, read=read)
     write_speeds(out / "speed.json", speeds, {"batch": 1, "command": "reward-forcing demo"})
-
-
-def _student_stream(maker: Streamer, prompt: str, seed: int, chunks: int) -> Any:
-    return lambda: maker.stream([prompt], [seed], chunks=chunks)
-
-
-def _teacher_stream(maker: Streamer, prompt: str, seed: int) -> Any:
-    settings: Mapping[str, Any] = vars(Teaching())
-    return lambda: iter([maker.sample([prompt], [seed], **settings)])
 
 
 def report(out: Path, console: Console) -> None:
     """The page, a table in the terminal, and where to go from here."""
-    from evaluation.report import print_table, write_report
+    from evaluation.report.page import write_report
+    from evaluation.report.terminal import print_table
 
-    page = write_report(out / "metrics.json", speed=out / "speed.json", title="One student, three memories")
-    print_table(out / "metrics.json")
+    page = write_report(out / "results.json", speed=out / "speed.json", title="One student, three memories")
+    print_table(out / "results.json")
     example = demo_prompts(2)
     console.print(f"\nReport: {page}\nVideos: {out / 'videos'}\nCurves: tensorboard --logdir {out}\n\nTry next:")
     for command in (

@@ -24,7 +24,7 @@ FLOORS = (
     {"train", "training_help", "generate", "starts", "streaming", "schedules"}
     | {"trajectories", "video_folder", "convert"},
     {"evaluation"},
-    {"cli", "arguments", "data_arguments", "evaluation_arguments", "demo"},
+    {"cli", "arguments", "benchmark_arguments", "data_arguments", "evaluation_arguments", "demo"},
 )
 """Rooms from the cellar to the roof; a room may import its own floor (without cycles) and those below it."""
 

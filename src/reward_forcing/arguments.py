@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from reward_forcing.benchmark_arguments import add_benchmark
 from reward_forcing.data_arguments import add_data, add_overrides
 from reward_forcing.evaluation_arguments import add_evaluation
 
@@ -11,6 +12,7 @@ COMMANDS = {
     "train": "train a codec, a teacher or a student, or distil one (Hydra overrides)",
     "generate": "stream videos from an exported student, as long as you like",
     "evaluate": "score videos listed in a manifest",
+    "benchmark": "time streams: frames a second, latency, memory, share of what the machine could do",
     "report": "write one HTML page about scored videos",
     "evaluation": "bring videos in and out, run the official VBench, compute its totals",
     "data": "make, import and inspect shards; encode prompts; sample a teacher",
@@ -30,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
         "demo": _demo,
         "generate": _generate,
         "evaluate": _evaluate,
+        "benchmark": add_benchmark,
         "report": _report,
         "evaluation": add_evaluation,
         "data": add_data,

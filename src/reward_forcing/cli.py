@@ -77,6 +77,32 @@ def _run_evaluation(given: argparse.Namespace) -> None:
     ACTIONS[given.action](**settings, tell=print)
 
 
+def _run_benchmark(given: argparse.Namespace) -> None:
+    from evaluation.speed.benchmark import Order, benchmark
+    from reward_forcing.streaming import Equipment
+
+    words = {"prompt": given.prompt} if given.prompt else {}
+    order = Order(
+        export=given.export,
+        wishes=[_wish(sink, given) for sink in given.sink],
+        equipment=Equipment(
+            codec=given.codec, dtype=given.dtype, device=_device(given.device), overrides=given.overrides
+        ),
+        streams=given.stream,
+        seed=given.seed,
+        chunks=given.chunks,
+        warmups=given.warmups,
+        repeats=given.repeats,
+        scopes=given.scope,
+        playback=given.playback,
+        buffer=given.buffer,
+        against=given.against,
+        force=given.force,
+        **words,
+    )
+    print(f"speed: {benchmark(order, given.out)}\npage and charts: {given.out}")
+
+
 def _run_data(given: argparse.Namespace) -> None:
     others = {"ode-pairs": _ode_pairs, "embed": _embed, "shards": _shards}
     if given.action in others:
@@ -214,6 +240,7 @@ RUN: dict[str, Callable[[argparse.Namespace], Any]] = {
     "demo": _run_demo,
     "generate": _run_generate,
     "evaluate": _run_evaluate,
+    "benchmark": _run_benchmark,
     "report": _run_report,
     "evaluation": _run_evaluation,
     "data": _run_data,

@@ -155,7 +155,7 @@ def generate(
     """
     wanted = [request] if isinstance(request, Request) else list(request)
     streamers = [load_streamer(export, wish=wish, equipment=equipment) for wish in wishes]
-    ways = ["teacher" if teaching else _way(*pair) for pair in zip(streamers, wishes, strict=True)]
+    ways = ["teacher" if teaching else way(*pair) for pair in zip(streamers, wishes, strict=True)]
     name = wanted[0].cell
     cells = [name] if name and len(ways) == 1 else [f"{name} {way}".strip() for way in ways]
     if len(set(cells)) < len(cells):
@@ -168,7 +168,7 @@ def generate(
     }
 
 
-def _way(streamer: Streamer, wish: MemoryWish) -> str:
+def way(streamer: Streamer, wish: MemoryWish) -> str:
     """The name of a way to remember."""
     extra = [f"decay={wish.decay}"] * (wish.decay is not None) + [f"window={wish.window}"] * (wish.window is not None)
     return " ".join([streamer.name, *extra])

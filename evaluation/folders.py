@@ -130,10 +130,10 @@ def frame_rate(video: Path) -> float:
 
 
 def missing_videos(entries: Collection[Entry], suite: Suite, samples: int = SAMPLES) -> list[str]:
-    """Names of the videos that VBench would look for and not find, of the prompts that are there at all or not."""
+    """Names of the videos that VBench would look for and not find, for the dimensions that have some."""
     there = {(entry.prompt, entry.metadata.get("sample", entry.seed)) for entry in entries}
-    texts = dict.fromkeys(prompt.text for prompt in suite.prompts)
-    wanted = ((text, sample) for text in texts for sample in range(samples))
+    begun = {name for prompt, _ in there for name in suite.dimensions_of(prompt)}
+    wanted = ((text, i) for text in dict.fromkeys(p.text for p in suite.of(tuple(begun))) for i in range(samples))
     return [official_name(*video) for video in wanted if video not in there]
 
 

@@ -80,7 +80,8 @@ def find_interpreter(python: str, seconds: float = IMPORTING) -> Interpreter:
             "docs/how-to/vbench.md says which versions go together"
         )
     told = json.loads(done.stdout.strip().splitlines()[-1])
-    return Interpreter(found, told["version"], told["python"], Path(told["full_info"]))
+    # not resolved: an environment's python is a link, and knows its libraries by where the link is
+    return Interpreter(str(Path(found).absolute()), told["version"], told["python"], Path(told["full_info"]))
 
 
 def run_logged(command: Sequence[str], log: Path, seconds: float | None = None) -> str:

@@ -20,6 +20,30 @@ def test_an_interpreter_with_the_package(tmp_path: Path) -> None:
     assert found.full_info == tmp_path / "site/vbench/VBench_full_info.json"
 
 
+def test_paths_hold_in_other_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in folders of their own; an environment's program is a link that must not be followed."""
+    program = write_interpreter(tmp_path)
+    (tmp_path / "linked").symlink_to(program)
+    monkeypatch.chdir(tmp_path)
+    found = find_interpreter("./linked")
+    assert found.python == str(tmp_path / "linked")
+    (tmp_path / "elsewhere").mkdir()
+    assert not run_logged([found.python, "-c", "import vbench"], tmp_path / "elsewhere/log.txt")
+
+
+def test_programs_of_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_interpreter(tmp_path).rename(tmp_path / "python-with-vbench")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert find_interpreter("python-with-vbench").python == str(tmp_path / "python-with-vbench")
+
+
+def test_a_package_that_talks_and_has_no_version(tmp_path: Path) -> None:
+    program = write_interpreter(tmp_path, "print('welcome')")
+    (tmp_path / "site/vbench-0.1.5.dist-info/METADATA").unlink()
+    (tmp_path / "site/vbench-0.1.5.dist-info").rmdir()
+    assert find_interpreter(str(program)).version == "unknown"
+
+
 def test_what_is_no_program() -> None:
     with pytest.raises(ValueError, match="--python: /nowhere/python is no program; name the interpreter"):
         find_interpreter("/nowhere/python")
@@ -71,6 +95,39 @@ def test_time_ends_everything_that_was_started(tmp_path: Path) -> None:
     assert time.monotonic() - started < 20
     child = int((tmp_path / "log.txt").read_text())
     assert gone(child)
+
+
+def test_stopping_us_stops_what_we_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+    wait = subprocess.Popen.wait
+
+    def interrupted(self: "subprocess.Popen[bytes]", timeout: float | None = None) -> int:
+        if not started:
+            started.append(self.pid)
+            raise KeyboardInterrupt
+        return wait(self, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_logged([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "log.txt")
+    monkeypatch.undo()
+    assert gone(started[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("ModuleNotFoundError: No module named 'detectron2'", "detectron2, which is not on the registry"),
+        ("ModuleNotFoundError: No module named 'easydict'", "a library is missing there"),
+        ("AttributeError: _ARRAY_API not found", "`numpy<2`"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'wget'", "install wget"),
+        ("AssertionError: Torch not compiled with CUDA enabled", "--device cpu"),
+        ("RuntimeError: Found no NVIDIA driver on your system", "--device cpu"),
+        ("torch.OutOfMemoryError: CUDA out of memory.", "more memory"),
+    ],
+)
+def test_known_complaints_come_with_advice(line: str, advice: str) -> None:
+    assert advice in hint(f"Traceback\n  ...\n{line}\n")
 
 
 def gone(process: int) -> bool:

@@ -74,6 +74,24 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert {e.video.name for e in read_manifest(again)} == {e.video.name for e in noted}
 
 
+def found_officially(folder: Path, prompts: list[str]) -> dict[str, list[str]]:
+    """The videos that the official package finds, in our words: five names a prompt, ending as the first file does."""
+    listed = [path.name for path in folder.iterdir()]
+    ending = Path(listed[0]).suffix
+    return {prompt: [name for i in range(5) if (name := f"{prompt}-{i}{ending}") in listed] for prompt in prompts}
+
+
+def test_the_official_package_finds_all_videos(tmp_path: Path) -> None:
+    wanted = {"a fox, at night": [9, 3, 7], "a fox": [0, 4], "Ein Bär: wohin?": [1]}
+    entries = [made(entry(prompt, seed, tmp_path)) for prompt, seeds in wanted.items() for seed in seeds]
+    export_official(number(entries), tmp_path / "out")
+    assert found_officially(tmp_path / "out/videos", list(wanted)) == {
+        "a fox, at night": [f"a fox, at night-{i}.mp4" for i in range(3)],
+        "a fox": ["a fox-0.mp4", "a fox-4.mp4"],
+        "Ein Bär: wohin?": ["Ein Bär: wohin?-1.mp4"],
+    }
+
+
 def test_exporting_again_forgets_what_was(tmp_path: Path) -> None:
     entries = [made(entry("a", seed, tmp_path)) for seed in (0, 1)]
     export_official(number(entries), tmp_path / "out")

@@ -10,7 +10,8 @@ import torch
 
 from evaluation.manifest import Entry, read_manifest
 from evaluation.vbench import official
-from evaluation.vbench.interpreter import Interpreter, find_interpreter
+from evaluation.vbench.interpreter import Interpreter, find_interpreter, run_logged
+from evaluation.vbench.layout import is_case_sensitive
 from evaluation.vbench.official import CUSTOM, Outcome, Wish, part_of
 from evaluation.vbench.results import read_results, scores
 from evaluation.vbench.suites import suite_of
@@ -63,6 +64,55 @@ def test_what_changed_is_scored_again(tmp_path: Path, interpreter: Interpreter) 
     assert run(more, tmp_path / "out", newer, wish)[1] == ["overall_consistency: 0.1400 over 2 videos"]
     (tmp_path / "out/dimensions/overall_consistency/vbench_eval_results.json").unlink()
     assert run(more, tmp_path / "out", newer, wish)[1] == ["overall_consistency: 0.1400 over 2 videos"]
+
+
+def test_an_interrupted_run_goes_on(tmp_path: Path, interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = videos(tmp_path, ("a meadow", 0))
+
+    def stopped(command: list[str], log: Path, seconds: float | None) -> str:
+        if "imaging_quality" in str(log):
+            raise KeyboardInterrupt
+        return run_logged(command, log, seconds)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(official, "run_logged", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(entries, tmp_path / "out", interpreter, OVERALL)
+    assert run(entries, tmp_path / "out", interpreter, OVERALL)[1] == [
+        "overall_consistency: 0.1400 over 1 videos (kept)",
+        "imaging_quality: 0.1400 over 1 videos",
+    ]
+
+
+def test_prompts_that_differ_only_in_case(tmp_path: Path, interpreter: Interpreter) -> None:
+    """The suite has such a pair; where the file system tells them apart, both are scored."""
+    entries = videos(tmp_path, ("a meadow", 0), ("A meadow", 0))
+    if not is_case_sensitive(tmp_path):
+        with pytest.raises(ValueError, match="differ only in case"):
+            run(entries, tmp_path / "out", interpreter, OVERALL)
+        return
+    outcome, _ = run(entries, tmp_path / "out", interpreter, OVERALL)
+    names = [video.name for video in outcome.results["overall_consistency"].videos]
+    assert names == ["a meadow-0.mp4", "A meadow-0.mp4"]
+
+
+def test_a_prompt_that_occurs_twice_serves_both(tmp_path: Path, interpreter: Interpreter) -> None:
+    entries = videos(tmp_path, ("a harbour, oil painting", 3))
+    wish = replace(OVERALL, dimensions=("overall_consistency",))
+    outcome, _ = run(entries, tmp_path / "out", interpreter, wish)
+    assert len(outcome.results["overall_consistency"].videos) == 1
+    known = json.loads((tmp_path / "out/full_info.json").read_text())
+    assert known == [entry for entry in ENTRIES if entry["prompt_en"] == "a harbour, oil painting"]
+
+
+def test_lossless_videos_are_encoded(tmp_path: Path, interpreter: Interpreter) -> None:
+    write_clip(tmp_path / "x.mkv", Clip(torch.zeros(2, 3, 16, 16, dtype=torch.uint8), 8))
+    entries = [Entry(tmp_path / "x.mkv", "a meadow", 0, "ema", 8)]
+    with pytest.raises(ValueError, match=r"x.mkv and 0 others are no MP4.*--encode"):
+        run(entries, tmp_path / "out", interpreter, OVERALL)
+    wish = replace(OVERALL, encode=True)
+    assert run(entries, tmp_path / "out", interpreter, wish)[0].skipped == {}
+    assert run(entries, tmp_path / "out", interpreter, wish)[1][0].endswith("(kept)"), "and not encoded again"
 
 
 def test_failures_are_skipped_and_never_zero(tmp_path: Path, interpreter: Interpreter) -> None:

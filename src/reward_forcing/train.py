@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import re
-import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from reward_forcing.composition import configuration, validation
 from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.exports import export, judge_of, notes_of
 from reward_forcing.run_folder import RunFolder, RunSettings, changes, checkpoint_at
+from reward_forcing.training_help import continuation
 
 TRACEBACK_HINT = "(HYDRA_FULL_ERROR=1 shows where this was found.)\n"
 
@@ -284,9 +284,7 @@ def _report(done: Sequence[tuple[Job, Outcome]]) -> int:
     job, outcome = done[-1]
     if outcome.state != "stopped":
         return 0
-    kept = [given for given in job.overrides if given.split("=")[0] not in ("run_dir", "resume")]
-    command = shlex.join(["reward-forcing", "train", *kept, f"run_dir={outcome.folder}", "resume=auto"])
-    _say(f"Stopped after step {outcome.steps}. To continue: {command}")
+    _say(f"Stopped after step {outcome.steps}. To continue: {continuation(job.overrides, outcome.folder)}")
     return 130
 
 

@@ -1,0 +1,18 @@
+"""Attention of several heads, as all networks of this room have it."""
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+
+def attend(
+    query: Float[Tensor, "batch token dim"],
+    key: Float[Tensor, "batch token dim"],
+    value: Float[Tensor, "batch token dim"],
+    heads: int,
+    *,
+    causal: bool = False,
+) -> Float[Tensor, "batch token dim"]:
+    """softmax(q k' / sqrt(dim of a head)) v of every head; causal: no token sees later ones."""
+    q, k, v = (tokens.unflatten(-1, (heads, -1)).transpose(1, 2) for tokens in (query, key, value))
+    return scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2)

@@ -33,8 +33,13 @@ class Entry:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What tells the entry from all others."""
+        """What a trained model's video is known by."""
         return (self.cell, self.prompt, self.seed)
+
+    @property
+    def identity(self) -> tuple[str, str, int, str]:
+        """What tells the entry from all others: a cell may hold videos of several trained models."""
+        return (*self.key, str(self.metadata.get("training_seed", "")))
 
 
 def read_manifest(path: Path) -> tuple[Entry, ...]:
@@ -47,15 +52,18 @@ def read_manifest(path: Path) -> tuple[Entry, ...]:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such manifest; `reward-forcing generate` writes one beside its videos")
     entries: list[Entry] = []
-    seen: dict[tuple[str, str, int], int] = {}
+    seen: dict[tuple[str, str, int, str], int] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             continue
         place = f"{path}, line {number}"
         entry = _entry(_object(line, place), place, path.parent)
-        if entry.key in seen:
-            raise ValueError(f"{place}: cell, prompt and seed are those of line {seen[entry.key]}; allowed: once each")
-        seen[entry.key] = number
+        if entry.identity in seen:
+            raise ValueError(
+                f"{place}: cell, prompt, seed (and training_seed) are those of line {seen[entry.identity]}; "
+                "allowed: once each"
+            )
+        seen[entry.identity] = number
         entries.append(entry)
     if not entries:
         raise ValueError(f"{path}: no video is listed; a manifest has one JSON object a line")

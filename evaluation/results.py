@@ -44,7 +44,7 @@ def content(judged: Judged, summary: Summary, manifest: Path) -> dict[str, Any]:
             "arithmetic_sha256": arithmetic_digest(),
             "windows": asdict(how),
             "pieces": PIECE,
-            "interval": f"95 %, percentile bootstrap over prompts, {RESAMPLES} resamples",
+            "interval": f"95 %, bootstrap over prompts (and training seeds), {RESAMPLES} resamples, Student's quantile",
             "versions": versions(),
             "instruments": {name: judged.rules.equipment.fingerprints.get(name, "no weights") for name in sorted(used)},
         },

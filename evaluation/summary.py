@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from evaluation import courses, statistics
+from evaluation.crossed import Key, bootstrap_of, difference_of, key_of, means
 from evaluation.measure import Measure
 from evaluation.table import Record, metric_names, sliding
 from evaluation.windows import CLIP, PARTS, WHOLE
@@ -33,7 +34,7 @@ Column = tuple[str, str]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over videos with its 95 % interval over prompts; all NaN without a score."""
+    """A mean over videos with its 95 % interval over prompts, and training seeds if a cell has several; else NaN."""
 
     mean: float
     low: float
@@ -157,13 +158,13 @@ def estimate(
 ) -> dict[Column, Estimate]:
     """The mean of every column with its interval."""
     table = scores(records, columns, measures)
-    return dict(zip(columns, _estimates(table, [r.prompt for r in records]), strict=True))
+    return dict(zip(columns, _estimates(table, [key_of(r) for r in records]), strict=True))
 
 
-def _estimates(table: Float[np.ndarray, "video column"], prompts: Sequence[str]) -> list[Estimate]:
+def _estimates(table: Float[np.ndarray, "video column"], keys: Sequence[Key]) -> list[Estimate]:
     if not len(table) or not table.shape[1]:
         return [Estimate(np.nan, np.nan, np.nan, 0)] * table.shape[1]
-    interval = statistics.mean_interval(table, prompts)
+    interval = bootstrap_of(means, table, keys)
     known = (~np.isnan(table)).sum(0)
     rows = zip(interval.mean, interval.low, interval.high, known, strict=True)
     return [Estimate(float(mean), float(low), float(high), int(videos)) for mean, low, high, videos in rows]
@@ -171,7 +172,7 @@ def _estimates(table: Float[np.ndarray, "video column"], prompts: Sequence[str])
 
 def curve(records: Sequence[Record], metric: str) -> Curve:
     """A metric in the sliding windows of a cell's longest video."""
-    points = _estimates(sliding(records, metric), [r.prompt for r in records])
+    points = _estimates(sliding(records, metric), [key_of(r) for r in records])
     longest = max(records, key=lambda r: r.frames)
     middles = [(part.start + part.stop) / 2 / longest.fps for part in longest.windows if not part.name]
     return Curve(tuple(middles[: len(points)]), tuple(points))
@@ -183,24 +184,24 @@ def compare(
     judges: Mapping[Column, Measure],
     measures: Mapping[str, Measure] | None = None,
 ) -> list[Comparison]:
-    """Compare two cells, column by column, on the (prompt, seed) they share.
+    """Compare two cells, column by column, on the (prompt, seed, training seed) they share.
 
     Where two videos differ in length only their first clips are compared.
     """
-    other = {(r.prompt, r.seed): r for r in reference}
-    ours = [r for r in cell if (r.prompt, r.seed) in other]
+    other = {key_of(r): r for r in reference}
+    ours = [r for r in cell if key_of(r) in other]
     if not ours:
         return []
-    theirs = [other[r.prompt, r.seed] for r in ours]
-    columns, prompts = list(judges), [r.prompt for r in ours]
+    theirs = [other[key_of(r)] for r in ours]
+    columns, keys = list(judges), [key_of(r) for r in ours]
+    prompts = [key.prompt for key in keys]
     a, b = scores(ours, columns, measures), scores(theirs, columns, measures)
     unequal = np.array([[x.frames != y.frames] for x, y in zip(ours, theirs, strict=True)])
     unknown = np.isnan(a) | np.isnan(b) | unequal & np.array([window != CLIP for _, window in columns])
     a, b = np.where(unknown, np.nan, a), np.where(unknown, np.nan, b)
-    improvement = _errors(statistics.bootstrap(b, prompts), judges) - _errors(statistics.bootstrap(a, prompts), judges)
-    low, high = statistics.percentiles(improvement)
-    means = statistics.cluster_means(a, prompts), statistics.cluster_means(b, prompts)
-    won = statistics.share_won(_errors(means[1], judges) - _errors(means[0], judges))
+    improvement = difference_of(lambda drawn: -_errors(drawn, judges), a, keys, b, keys)
+    by_prompt = statistics.cluster_means(a, prompts), statistics.cluster_means(b, prompts)
+    won = statistics.share_won(_errors(by_prompt[1], judges) - _errors(by_prompt[0], judges))
     return [
         Comparison(
             cell=ours[0].cell,
@@ -208,12 +209,12 @@ def compare(
             metric=metric,
             window=window,
             difference=difference,
-            verdict=verdict(low[i], high[i]),
+            verdict=verdict(improvement.low[i], improvement.high[i]),
             won=float(won[i]),
-            p=statistics.sign_flip_p((means[0] - means[1])[:, i]),
-            prompts=int((~np.isnan(means[0][:, i])).sum()),
+            p=statistics.sign_flip_p((by_prompt[0] - by_prompt[1])[:, i]),
+            prompts=int((~np.isnan(by_prompt[0][:, i])).sum()),
         )
-        for i, ((metric, window), difference) in enumerate(zip(columns, _estimates(a - b, prompts), strict=True))
+        for i, ((metric, window), difference) in enumerate(zip(columns, _estimates(a - b, keys), strict=True))
     ]
 
 

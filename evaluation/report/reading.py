@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from evaluation.crossed import key_of
 from evaluation.measure import Measure, discover
 from evaluation.results import RESULTS, SCHEMA
 from evaluation.speed.writing import read_speeds
@@ -63,7 +64,7 @@ def read_results(runs: Path | Sequence[Path], reference: str | None = None, spee
     _check_comparable(read)
     folder, names = read[0].path.parent, cell_names(read)
     placed = [record for run, called in zip(read, names, strict=True) for record in run.placed(folder, called)]
-    records = tuple({(r.cell, r.prompt, r.seed): r for r in reversed(placed)}.values())[::-1]
+    records = tuple({(r.cell, key_of(r)): r for r in reversed(placed)}.values())[::-1]
     known = {name for run in read for name in run.content["measures"]}
     measures = {name: measure for name, measure in discover().items() if name in known}
     first = str(read[0].content["reference"])

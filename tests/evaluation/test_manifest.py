@@ -66,7 +66,10 @@ def test_missing_fields_are_named(tmp_path: Path, field: str) -> None:
         (["{"], "line 1: not JSON"),
         (["[1]"], r"line 1: \[1\] is not an object; allowed: fields video, prompt"),
         ([""], "no video is listed"),
-        ([json.dumps(GOOD), json.dumps(GOOD)], "line 2: cell, prompt and seed are those of line 1; allowed: once each"),
+        (
+            [json.dumps(GOOD), json.dumps(GOOD)],
+            r"line 2: cell, prompt, seed \(and training_seed\) are those of line 1; allowed: once each",
+        ),
     ],
 )
 def test_wrong_lines_are_named(tmp_path: Path, lines: list[str], message: str) -> None:
@@ -77,3 +80,10 @@ def test_wrong_lines_are_named(tmp_path: Path, lines: list[str], message: str) -
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nothing\.jsonl: there is no such manifest"):
         read_manifest(tmp_path / "nothing.jsonl")
+
+
+def test_a_cell_may_hold_several_trained_models(tmp_path: Path) -> None:
+    lines = [json.dumps(GOOD | {"metadata": {"training_seed": seed}}) for seed in (0, 1)]
+    assert [entry.identity[-1] for entry in read_manifest(write(tmp_path, *lines))] == ["0", "1"]
+    with pytest.raises(ValueError, match="line 3: "):
+        read_manifest(write(tmp_path, *lines, lines[1]))

@@ -184,7 +184,8 @@ def test_missing_scores_are_left_out_and_not_counted() -> None:
     records = [record("a", s, {"contrast": value}) for s, value in enumerate(values)]
     found = summarise(records, MEASURES).estimates["a"]["contrast", "all"]
     assert (found.mean, found.videos) == (2, 3)
-    assert 1 <= found.low < 2 < found.high <= 3
+    half = 4.303 / 3**0.5  # Student's quantile for three videos that spread by 1
+    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half), abs=0.2)
 
 
 def test_other_worlds_are_compared_on_whole_videos() -> None:
@@ -249,3 +250,33 @@ def test_estimates_move_with_their_scores(shift: float, scale: float) -> None:
     )
     moved = [scale * value + shift for value in (one.mean, one.low, one.high)]
     assert [other.mean, other.low, other.high] == pytest.approx(moved, abs=1e-6)
+
+
+def trained(cell: str, effects: tuple[float, ...], prompts: int = 24) -> list[Record]:
+    """A cell of several trained models, each with an effect of its own."""
+    rng = np.random.default_rng(1)
+    return [
+        record(cell, seed, {"palette_drift": 1 + effect + rng.normal(0, 0.01)}, metadata={"training_seed": training})
+        for training, effect in enumerate(effects)
+        for seed in range(prompts)
+    ]
+
+
+def test_intervals_cover_the_training_seeds_too() -> None:
+    """Three models that differ among each other say less than their many videos seem to."""
+    effects = (-0.3, 0.0, 0.4)
+    several = summarise(trained("a", effects), MEASURES).estimates["a"]["palette_drift", "all"]
+    alone = summarise(trained("a", effects[:1]), MEASURES).estimates["a"]["palette_drift", "all"]
+    assert several.videos == 72
+    assert alone.high - alone.low < 0.02
+    assert several.high - several.low > 0.5
+
+
+def test_cells_are_paired_by_training_seed() -> None:
+    effects = (-0.3, 0.0, 0.4)
+    cells = [*trained("a", effects), *trained("b", tuple(effect + 0.1 for effect in effects))]
+    compared = summarise(cells, MEASURES).compared("b", ("palette_drift", "all"))
+    assert compared is not None
+    assert compared.difference.mean == pytest.approx(0.1, abs=0.01)
+    assert 0.08 < compared.difference.low < compared.difference.high < 0.12
+    assert compared.verdict == "worse"

@@ -111,12 +111,8 @@ def benchmark(order: Order, out: Path, console: Console | None = None) -> Path:
     device = order.equipment.device
     read, began = Instruments(Watch(clock_of(device)), gauge_of(device), power_of(device)), time.perf_counter()
     streamers = _load(order)
-    cells = [foreign_cell(spec) for spec in order.streams]
-    cells = [
-        student_cell(name, streamer, read.watch, prompt=order.prompt, seed=order.seed, chunks=order.chunks)
-        for name, streamer in streamers.items()
-    ] + cells
     loaded, state = time.perf_counter() - began, _state("before", read.power)
+    cells = _cells(order, streamers, read.watch)
     dtype = next(iter(streamers.values())).network.dtype if streamers else None
     ceilings = [] if dtype is None else [ceiling_of(device, dtype)]
     playback = order.playback or next((streamer.fps for streamer in streamers.values()), PLAYBACK)
@@ -135,6 +131,15 @@ def benchmark(order: Order, out: Path, console: Console | None = None) -> Path:
     return out / "speed.json"
 
 
+def _cells(order: Order, streamers: Mapping[str, Streamer], watch: Watch) -> list[Cell]:
+    theirs = [foreign_cell(spec) for spec in order.streams]
+    ours = [
+        student_cell(name, streamer, watch, prompt=order.prompt, seed=order.seed, chunks=order.chunks)
+        for name, streamer in streamers.items()
+    ]
+    return [*ours, *theirs]
+
+
 def _load(order: Order) -> dict[str, Streamer]:
     """A streamer for each way to remember, all with one network and codec."""
     if order.source is None:
@@ -142,7 +147,8 @@ def _load(order: Order) -> dict[str, Streamer]:
     found: dict[str, Streamer] = {}
     for wish in order.wishes:
         streamer = load_streamer(order.source, wish=wish, equipment=order.equipment)
-        found[way(streamer, wish)] = streamer
+        first = next(iter(found.values()), streamer)
+        found[way(streamer, wish)] = replace(streamer, network=first.network, codec=first.codec, text=first.text)
     if len(found) < len(order.wishes):
         raise ValueError(f"benchmark: a way to remember is asked for twice; different ones: {', '.join(found)}")
     next(iter(found.values())).text.prepare([order.prompt])
@@ -205,7 +211,7 @@ def show(known: dict[str, Any], console: Console) -> None:
             continue
         table = Table(title=sheet.title, box=box.SIMPLE_HEAD, title_justify="left")
         for i, name in enumerate(sheet.headers):
-            table.add_column(name, justify="left" if i < 2 else "right")
+            table.add_column(name, justify="right" if i else "left", no_wrap=not i)
         for row in sheet.rows:
             table.add_row(*row)
         console.print(table)

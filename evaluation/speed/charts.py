@@ -25,7 +25,7 @@ def _paint(index: int) -> dict[str, Any]:
 
 
 def latency(cells: Cells) -> bytes:
-    """Milliseconds of every chunk: median over runs as a line, all runs as a band, the first run ever as crosses."""
+    """Milliseconds of every chunk: median over runs as a line, all runs as a band."""
     with mpl.rc_context(STYLE):
         figure, axes = _axes()
         for index, cell in enumerate(cells):
@@ -50,16 +50,17 @@ def memory(cells: Cells) -> bytes:
             grown = np.median(_table(runs), 0) / 2**20
             axes.plot(grown, **_paint(index), linewidth=1.8, marker=_marker(grown[None]), label=cell["cell"])
         kind = next(iter(cells[0]["runs"][0]["memory"]))
+        axes.set_ylim(top=max(1.0, axes.get_ylim()[1]))  # pages that come and go are not to look like a leak
         axes.set_title("Memory in use")
         axes.set_xlabel("chunk")
-        axes.set_ylabel(f"MiB {kind} beyond the start of the video")
+        axes.set_ylabel(f"MiB {kind} beyond the start")
         return _finish(figure, axes)
 
 
 def stages(cells: Cells) -> bytes:
     """Where the time of a steady chunk goes."""
     with mpl.rc_context(STYLE):
-        figure, axes = _axes(1.2 + 0.35 * len(cells))
+        figure, axes = _axes(1.3 + 0.35 * len(cells))
         left = np.zeros(len(cells))
         for stage, colour in STAGES.items():
             width = np.array([1000 * cell["stages"].get(stage, 0.0) for cell in cells])
@@ -71,7 +72,8 @@ def stages(cells: Cells) -> bytes:
         axes.grid(visible=False, axis="y")
         axes.set_title("Stages of a steady chunk")
         axes.set_xlabel("mean milliseconds")
-        return _finish(figure, axes, columns=len(STAGES))
+        figure.legend(fontsize=7, frameon=False, ncols=len(STAGES), loc="outside lower center")
+        return svg(figure)
 
 
 def ecdf(cells: Cells) -> bytes:
@@ -113,6 +115,6 @@ def _end_of_ramp(axes: Any, cell: Mapping[str, Any], chunks: int, colour: str) -
         axes.axvline(cell["ramp"] - 0.5, color=colour, linewidth=0.8, linestyle=":")
 
 
-def _finish(figure: Figure, axes: Any, columns: int = 2) -> bytes:
-    axes.legend(fontsize=7, frameon=False, ncols=columns, loc="best" if columns == 2 else "lower right")
+def _finish(figure: Figure, axes: Any) -> bytes:
+    axes.legend(fontsize=7, frameon=False, ncols=2)
     return svg(figure)

@@ -52,8 +52,8 @@ class Stamp:
         """Why a speed with such frames should not be believed; empty if nothing is wrong."""
         found = {
             "values that are no numbers": not self.finite,
-            f"hardly any contrast ({self.contrast:.1f} levels)": self.contrast < LEAST_CONTRAST,
-            f"noise (neighbouring pixels correlate by {self.likeness:.2f})": self.likeness < LEAST_LIKENESS
+            "hardly any contrast": self.contrast < LEAST_CONTRAST,
+            "noise: neighbouring pixels are not alike": self.likeness < LEAST_LIKENESS
             and self.contrast >= LEAST_CONTRAST,
             "a frozen picture": self.change == 0,
             f"one sprite in only {self.presence:.0%} of the frames": self.presence < LEAST_PRESENCE,

@@ -54,7 +54,7 @@ def times(cells: Sequence[Cell], scope: str) -> Sheet:
         "frames a second, steady": lambda f: _digits(f["fps"]),
         "slowest – fastest run": lambda f: f"{_digits(f['fps_slowest_run'])} – {_digits(f['fps_fastest_run'])}",
         "frames a second, ramp": lambda f: _digits(f["fps_ramp"]),
-        "x real time": lambda f: f"{f['realtime']:.2f}",
+        "x real time": lambda f: _digits(f["realtime"]),
         "first frame, warm": lambda f: _ms(f["first_frame_s"]),
         "first frame, cold": lambda f: _ms(f["first_frame_cold_s"]),
         "chunk p50": lambda f: _ms(f["chunk_p50_s"]),

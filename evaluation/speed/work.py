@@ -12,7 +12,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from reward_forcing.codecs.protocols import LatentCodec
 from reward_forcing.composition import configuration, places
 from reward_forcing.plan.costs import Pass, Sizes, forward_flops, kv_bytes, seen_frames
-from reward_forcing.plan.streaming import Streaming
 from reward_forcing.rollout import Rollout
 from reward_forcing.shapes import Geometry
 
@@ -77,20 +76,22 @@ def work_of(
 
     steps = len(rollout.levels)
     denoise = [steps * once(chunk) + (once(chunk - 1) if chunk else 0) for chunk in range(chunks)]
-    memory = _remembered(sizes, geometry, rollout, chunks=chunks, words=words, width=width)
-    return Work(tuple(map(float, denoise)), (decode[0], *[decode[1]] * (chunks - 1)), memory)
-
-
-def _remembered(sizes: Sizes, geometry: Geometry, rollout: Rollout, *, chunks: int, words: int, width: int) -> int:
-    sink, window = rollout.memory.sink, rollout.memory.window_frames
-    if window is None:
-        frames = (chunks - 1) * geometry.chunk_frames
-        return kv_bytes(sizes, frames=frames, tokens=geometry.tokens_per_frame, width=width)
-    sink_width = torch.empty(0, dtype=sink.dtype).element_size() if sink.dtype else width
-    foreseen = Streaming(
-        sizes=sizes, geometry=geometry, window=window, sink=sink.frames, words=words, width=width, sink_width=sink_width
+    return Work(
+        denoise=tuple(map(float, denoise)),
+        decode=(decode[0], *[decode[1]] * (chunks - 1)),
+        memory=_remembered(sizes, geometry, rollout, chunks=chunks, width=width),
     )
-    return foreseen.memory
+
+
+def _remembered(sizes: Sizes, geometry: Geometry, rollout: Rollout, *, chunks: int, width: int) -> int:
+    """Bytes of the sink, in its own precision, and of the recent frames when the last chunk is generated."""
+    sink, window, chunk = rollout.memory.sink, rollout.memory.window_frames, geometry.chunk_frames
+    before = (chunks - 1) * chunk
+    kept = min(sink.frames, before)
+    recent = (before if window is None else min(before, window - chunk)) - kept
+    sink_width = torch.empty(0, dtype=sink.dtype).element_size() if sink.dtype else width
+    parts = ((kept, sink_width), (recent, width))
+    return sum(kv_bytes(sizes, frames=n, tokens=geometry.tokens_per_frame, width=size) for n, size in parts)
 
 
 @torch.inference_mode()

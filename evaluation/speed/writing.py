@@ -49,16 +49,25 @@ def content(
         "environment": {**surroundings, **(environment or {})},
         "inside": {TITLES[name]: words for name, words in INSIDE.items()},
         "ceiling": ceiling and asdict(ceiling),
-        "remarks": [words for each in timed for words in remarks(each.speed)],
+        "remarks": [words for each in timed for words in remarks(each.speed)] + sizes(timed),
         "cells": rows,
     }
+
+
+def sizes(timed: Sequence[Timed]) -> list[str]:
+    """Where videos of different sizes were timed on request."""
+    return refuse({each.speed.cell: size_of(each.speed) for each in timed}, force=True)
+
+
+def size_of(speed: Speed) -> dict[str, int]:
+    """Videos at once, rows and columns of pixels."""
+    return dict(zip(SIZE, speed.cold.size, strict=True))
 
 
 def _row(each: Timed, settings: Mapping[str, Any], scopes: Sequence[str], surroundings: Mapping[str, Any]) -> Any:
     speed = each.speed
     told = [scope for scope in speed.scopes if scope in scopes] or ["end_to_end"]
-    size = dict(zip(SIZE, speed.cold.size, strict=True))
-    known = {**size, **settings}
+    known = {**size_of(speed), **settings}
     return {
         "cell": speed.cell,
         "scope": f"end to end: {INSIDE['end_to_end']}",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from evaluation.speed.benchmark import EXPORT, Order, benchmark, busy
@@ -153,6 +154,35 @@ def test_the_shipped_student_is_timed_unless_there_is_something_else() -> None:
     assert Path(str(Order().source)).is_file()
     assert Order(streams=["a:b"]).source is None
     assert Order(export="x", streams=["a:b"]).source == "x"
+
+
+def test_cells_share_one_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Three ways to remember with 14B parameters must not take three times their memory."""
+    timed: list[Any] = []
+
+    def student(name: str, streamer: Any, *_: Any, **__: Any) -> Any:
+        timed.append(streamer)
+        if name == "static":
+            raise ValueError("enough")
+
+    monkeypatch.setattr("evaluation.speed.benchmark.student_cell", student)
+    with pytest.raises(ValueError, match="enough"):
+        benchmark(Order(wishes=[MemoryWish(sink="ema"), MemoryWish(sink="static")]), tmp_path)
+    assert timed[0].network is timed[1].network
+    assert timed[0].codec is timed[1].codec
+    assert timed[0].rollout != timed[1].rollout
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_tells_its_memory(tmp_path: Path) -> None:
+    order = Order(equipment=Equipment(device="cuda"), chunks=6, repeats=2)
+    found = json.loads(benchmark(order, tmp_path, Console(file=io.StringIO())).read_text())
+    (cell,) = found["cells"]
+    assert cell["figures"]["memory_held"] <= cell["figures"]["memory_allocated"] <= cell["figures"]["memory_reserved"]
+    assert cell["quality"]["verdict"] == "plausible"
+    assert found["environment"]["driver"] != "none"
+    assert not any("wall clock" in words for words in found["remarks"])
 
 
 def test_a_busy_machine_is_remarked() -> None:

@@ -41,6 +41,17 @@ def test_charts_say_what_they_show(cells: list[dict[str, Any]], monkeypatch: pyt
     assert "text" not in drawn["stages"]
 
 
+def test_pages_that_come_and_go_do_not_look_like_a_leak(
+    cells: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluation.speed.charts.STYLE", {"svg.fonttype": "none"})
+    flat = [
+        cell | {"runs": [run | {"memory": {"resident": [4096 + run["before"]] * 4}} for run in cell["runs"]]}
+        for cell in cells
+    ]
+    assert "1.0" in words(charts(flat)["memory"]), "the axis goes up to a mebibyte at least"
+
+
 def test_a_playback_far_away_is_not_drawn(cells: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluation.speed.charts.STYLE", {"svg.fonttype": "none"})
     slow = [cell | {"playback": 0.1} for cell in cells]

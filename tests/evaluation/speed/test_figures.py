@@ -51,7 +51,7 @@ def test_figures_of_a_client_by_hand() -> None:
     found = figures(student())
     assert found["first_frame_s"] == pytest.approx(1.5)
     assert found["text_s"] == pytest.approx(1.0)
-    assert (found["stalls"], found["stalled_s"]) == (3, pytest.approx(3 * 0.45))
+    assert (found["stalls"], found["stalled_s"]) == pytest.approx((3, 3 * 0.45))
     assert found["buffer_needed_s"] == pytest.approx(1.35)
     assert math.isnan(found["joules_per_frame"])
     assert found["memory_resident"] == found["memory_peak"] == 100
@@ -141,4 +141,4 @@ def test_the_stamp_is_part_of_the_result() -> None:
     cell = replace(world.cell("a", [1.0]), start=lambda: iter([grey]))
     (speed,) = world.measure(cell)
     assert quality(speed)["verdict"] == "suspicious"
-    assert quality(speed)["suspicions"] == ["hardly any contrast (0.0 levels)", "a frozen picture"]
+    assert quality(speed)["suspicions"] == ["hardly any contrast", "a frozen picture"]

@@ -51,9 +51,9 @@ def test_other_frames_have_another_digest() -> None:
 @pytest.mark.parametrize(
     ("video", "prompt", "suspicion"),
     [
-        (noise(), "", "noise (neighbouring pixels correlate by 0.0"),
+        (noise(), "", "noise: neighbouring pixels are not alike"),
         (noise(), MOVING[0], "one sprite in only 0% of the frames"),
-        (torch.full((1, 6, 3, 32, 32), 90, dtype=torch.uint8), "", "hardly any contrast (0.0 levels)"),
+        (torch.full((1, 6, 3, 32, 32), 90, dtype=torch.uint8), "", "hardly any contrast"),
         (picture(1, size=32).expand(1, 6, 3, 32, 32), "", "a frozen picture"),
     ],
 )

@@ -62,6 +62,8 @@ def test_remembered_bytes() -> None:
     sizes = Sizes(**network.sizes)
     assert work(rollout(EMASink(frames=2, decay=0.9))).memory == kv_bytes(sizes, frames=4, tokens=4, width=4)
     assert work(rollout(NoSink())).memory == kv_bytes(sizes, frames=4, tokens=4, width=4)
+    assert work(rollout(EMASink(frames=2, decay=0.9)), 1).memory == 0, "nothing comes before a first chunk"
+    assert work(rollout(EMASink(frames=2, decay=0.9)), 2).memory == kv_bytes(sizes, frames=2, tokens=4, width=4)
     endless = rollout(NoSink(), None)
     assert work(endless, 11).memory == kv_bytes(sizes, frames=20, tokens=4, width=4)
     wide = work_of(

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from evaluation.speed.figures import figures, latencies
-from evaluation.speed.writing import SCHEMA, beside, page, read_speeds, write_all, write_speeds
+from evaluation.speed.figures import Timed, figures, latencies
+from evaluation.speed.writing import SCHEMA, beside, content, page, read_speeds, write_all, write_speeds
 from tests.evaluation.speed.results import known
 from tests.evaluation.speed.scripted import World
 
@@ -19,9 +19,9 @@ def test_figures_are_written_with_all_runs(tmp_path: Path) -> None:
     world = World()
     speeds = world.measure(world.cell("a", [0.1, 0.2, 0.5, 0.5], ramp=2))
     write_speeds(tmp_path / "speed.json", speeds, {"batch": 1})
-    content = read_speeds(tmp_path)
-    (cell,) = content["cells"]
-    assert content["schema"] == SCHEMA == "reward-forcing/speed/2"
+    written = read_speeds(tmp_path)
+    (cell,) = written["cells"]
+    assert written["schema"] == SCHEMA == "reward-forcing/speed/2"
     assert cell["figures"]["fps"] == pytest.approx(6)
     assert cell["figures"]["realtime"] == pytest.approx(0.6)
     assert cell["figures"].keys() == figures(speeds[0]).keys()
@@ -30,8 +30,8 @@ def test_figures_are_written_with_all_runs(tmp_path: Path) -> None:
     assert len(cell["runs"]) == 3
     assert cell["runs"][0]["frames"] == [3, 3, 3, 3]
     assert cell["runs"][0]["digest"] == cell["quality"]["digest"]
-    assert content["environment"]["batch"] == 1
-    assert content["environment"]["threads"] == torch.get_num_threads()
+    assert written["environment"]["batch"] == 1
+    assert written["environment"]["threads"] == torch.get_num_threads()
 
 
 def test_every_scope_is_told_of() -> None:
@@ -45,12 +45,31 @@ def test_every_scope_is_told_of() -> None:
     assert student["fingerprint"] == known()["cells"][0]["fingerprint"]
 
 
+def test_sizes_that_were_forced_side_by_side_are_remarked() -> None:
+    world = World()
+    speeds = world.measure(world.cell("small", [1.0]), world.cell("large", [1.0], size=16), force=True)
+    told = content([Timed(speed) for speed in speeds])
+    assert "small and large differ in height (8, 16), width (8, 16)" in told["remarks"]
+    assert [cell["settings"]["height"] for cell in told["cells"]] == [8, 16]
+
+
+def test_the_scopes_that_are_told_of_may_be_chosen() -> None:
+    world = World()
+    (speed,) = world.measure(world.student())
+    (cell,) = content([Timed(speed)], scopes=["codec"])["cells"]
+    assert [*cell["scopes"]] == ["codec"]
+    assert cell["figures"]["first_frame_s"] == pytest.approx(1.5), "figures are always those of a client"
+    (theirs,) = world.measure(world.cell("a", [1.0]))
+    (cell,) = content([Timed(theirs)], scopes=["denoiser"])["cells"]
+    assert [*cell["scopes"]] == ["end_to_end"], "nothing else is known of it"
+
+
 def test_leaks_are_remarked() -> None:
     assert any("theirs|x: memory grows by 1.00 MiB a chunk" in words for words in known()["remarks"])
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("text", "said"),
     [
         (None, "there is no such file; `reward-forcing benchmark` writes one"),
         ("{", "not JSON"),
@@ -58,9 +77,9 @@ def test_leaks_are_remarked() -> None:
         ('{"schema": "reward-forcing/speed/1"}', "the schema is 'reward-forcing/speed/1'"),
     ],
 )
-def test_other_files_are_refused(content: str | None, said: str, tmp_path: Path) -> None:
-    if content is not None:
-        (tmp_path / "speed.json").write_text(content)
+def test_other_files_are_refused(text: str | None, said: str, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "speed.json").write_text(text)
     with pytest.raises(ValueError, match=re.escape(said)):
         read_speeds(tmp_path)
 

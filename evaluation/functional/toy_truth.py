@@ -28,8 +28,8 @@ STATE_SCENES: Final = 128
 FRAMES: Final = 128
 """Courses are made for multiples of so many frames."""
 STATE_FRAMES: Final = 61
-TRACKING: Final = 0.05
-"""Pixels: no state is known better than that."""
+TOLERANCE: Final = 0.25
+"""Pixels: states that differ by less are the same."""
 
 
 def of_words(table: dict[str, float], prompts: Sequence[str]) -> Float[Tensor, " clip"]:
@@ -69,4 +69,4 @@ def true_states(speed: str, pan: str) -> Gaussian:
     known = trace(scenes_under(speed, pan, STATE_SCENES), 0, STATE_FRAMES)
     shift = torch.where(known.plain[:, None] > 0, 0.0, known.scroll.diff(dim=1))
     found = torch.cat([known.centre[:, 1:], known.centre.diff(dim=1), shift[..., None]], -1)
-    return gaussian(found.flatten(0, 1), least=TRACKING)
+    return gaussian(found.flatten(0, 1), least=TOLERANCE)

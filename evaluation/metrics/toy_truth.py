@@ -58,7 +58,7 @@ def _distance(states: Float[Tensor, "pair 5"], prompt: str) -> float:
         return float("nan")
     caption = parse(prompt)
     true = toy_truth.true_states(caption.speed, caption.pan)
-    found = gaussian(known, least=toy_truth.TRACKING).in_units_of(true)
+    found = gaussian(known, least=toy_truth.TOLERANCE).in_units_of(true)
     return frechet(found, true.in_units_of(true))
 
 

@@ -9,7 +9,7 @@ from evaluation.courses import DRIFTS, RELATIVE, TIMED, UNSIGNED, judge, score
 from evaluation.functional import drift
 from evaluation.measure import Measure, discover
 from evaluation.table import Record
-from evaluation.view import WINDOW_WORDS, heading
+from evaluation.report.view import WINDOW_WORDS, heading
 from tests.evaluation.made import FPS, record
 
 MEASURES = discover()

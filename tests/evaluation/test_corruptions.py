@@ -1,87 +1,131 @@
-"""Which damage moves which metric, and which it must not: the validation of the metrics.
+"""Damage does what it says, the more the worse, and nothing at severity 0."""
 
-Scores are those of the second half of damaged truth. A table like this is how a metric earns its place in a report.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
-from evaluation.evidence import look
-from evaluation.measure import discover
+from evaluation import corruptions
+from evaluation.corruptions import CORRUPTIONS, PERIOD, Corruption
+from reward_forcing.toy.render import render
+from reward_forcing.toy.tracker import track
+from reward_forcing.toy.world import sample, trace
 from reward_forcing.videos import to_float, to_uint8
-from tests.evaluation import made
 
-FRAMES = 48
-MEASURES = discover()
-
-
-def late(damage: made.Damage) -> dict[str, float]:
-    """Every metric in the second half of damaged truth."""
-    clips = to_float(made.truth(FRAMES))
-    evidence = look(torch.stack([to_uint8(damage(clip)) for clip in clips]), made.MOVING)
-    half = evidence.between(FRAMES // 2, FRAMES)
-    return {name: float(measure(half).nanmean()) for name, measure in MEASURES.items()}
+PROMPT = "red circle fast pan-fast"
+STATES = trace([sample(5, 1, caption=PROMPT)], 0, 48)
+TRUE = to_uint8(render(STATES))[0]
+BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
+SWEEP = pytest.mark.parametrize("corruption", CORRUPTIONS, ids=list(BY_NAME))
 
 
-@pytest.fixture(scope="module")
-def intact() -> dict[str, float]:
-    return late(made.intact)
+def difference(frames: Tensor) -> float:
+    return float((frames.float() - TRUE.float()).abs().mean())
 
 
-MOVED: Mapping[made.Damage, Mapping[str, float]] = {
-    made.frozen: {
-        "net_displacement": -5,
-        "step_motion": -0.5,
-        "scroll_ratio": -0.8,
-        "copy_score": 0.8,
-        "pan_accuracy": -0.9,
-    },
-    made.tinted: {"palette_drift": 0.05},
-    made.brightened: {"palette_drift": 0.08},
-    made.greyed: {"contrast": -0.4, "palette_drift": 0.02, "one_sprite": -0.5},
-    made.copying: {"copy_score": 0.5, "sink_similarity": 0.4, "contrast": -0.2, "net_displacement": -2},
-    made.erased: {"one_sprite": -0.9, "colour_accuracy": -0.9, "shape_accuracy": -0.9, "frame_difference": -2},
-    made.slowed: {"net_displacement": -2, "step_motion": -0.4, "scroll_ratio": -0.4, "pan_accuracy": -0.5},
-    made.shuffled: {"jitter": 5, "jumps": 0.3, "step_motion": 0.5, "frame_difference": 10, "pan_accuracy": -0.5},
-    made.noisy: {"frame_difference": 3, "temporal_flickering": -0.01},
-}
-"""For every kind of damage, what must move, at least by so much in this direction."""
-
-UNMOVED: Mapping[made.Damage, tuple[str, ...]] = {
-    made.frozen: ("one_sprite", "colour_accuracy", "shape_accuracy", "palette_drift", "contrast", "jumps"),
-    made.brightened: ("net_displacement", "scroll_ratio", "contrast", "copy_score", "one_sprite", "sink_similarity"),
-    made.slowed: ("one_sprite", "shape_accuracy", "palette_drift", "contrast", "jumps"),
-    made.shuffled: ("one_sprite", "shape_accuracy", "palette_drift", "contrast", "shape_overlap"),
-    made.noisy: ("net_displacement", "scroll_ratio", "contrast", "copy_score", "one_sprite", "shape_accuracy", "jumps"),
-}
-"""For some kinds of damage, what they must not move."""
+@SWEEP
+def test_severity_0_changes_nothing(corruption: Corruption) -> None:
+    assert torch.equal(corruption(STATES, 0.0), TRUE)
 
 
-def names(damage: made.Damage) -> str:
-    return getattr(damage, "__name__", str(damage))
+@SWEEP
+def test_more_severe_is_further_from_the_truth(corruption: Corruption) -> None:
+    found = [difference(corruption(STATES, severity)) for severity in (0.0, 0.5, 1.0)]
+    assert found == sorted(found)
+    assert found[1] > 0
 
 
-@pytest.mark.parametrize("damage", MOVED, ids=names)
-def test_damage_is_seen(damage: made.Damage, intact: dict[str, float]) -> None:
-    scores = late(damage)
-    for metric, least in MOVED[damage].items():
-        change = scores[metric] - intact[metric]
-        assert change / least >= 1, f"{metric} changed by {change:+.3f}, expected {least:+.3f} or more"
+@SWEEP
+def test_videos_stay_videos_and_damage_is_repeatable(corruption: Corruption) -> None:
+    once, again = corruption(STATES, 0.7), corruption(STATES, 0.7)
+    assert torch.equal(once, again)
+    assert (once.shape, once.dtype) == (TRUE.shape, torch.uint8)
 
 
-@pytest.mark.parametrize("damage", UNMOVED, ids=names)
-def test_what_is_not_damaged_keeps_its_score(damage: made.Damage, intact: dict[str, float]) -> None:
-    scores = late(damage)
-    for metric in UNMOVED[damage]:
-        assert scores[metric] == pytest.approx(intact[metric], abs=0.03), metric
+@SWEEP
+@pytest.mark.parametrize("severity", [-0.1, 1.5])
+def test_severities_are_shares(corruption: Corruption, severity: float) -> None:
+    with pytest.raises(ValueError, match=f"{corruption.name!r}: severity is {severity}; allowed: 0 to 1"):
+        corruption(STATES, severity)
 
 
-def test_good_scores_can_be_had_by_standing_still(intact: dict[str, float]) -> None:
-    """Why every report has the frozen first frame as a grey row."""
-    frozen = late(made.frozen)
-    for metric in ("one_sprite", "shape_accuracy", "palette_drift", "contrast", "jitter", "jumps"):
-        measure = MEASURES[metric]
-        errors = [float(measure.error(torch.tensor(score).numpy())) for score in (frozen[metric], intact[metric])]
-        assert errors[0] <= errors[1] + 0.01
+@pytest.mark.parametrize(
+    "damage",
+    [
+        corruptions.frozen,
+        corruptions.slowed,
+        corruptions.reset,
+        corruptions.flashback,
+        corruptions.colour_drift,
+        corruptions.brightening,
+        corruptions.fading,
+        corruptions.blur,
+        corruptions.noise,
+        corruptions.jitter,
+    ],
+)
+def test_frames_of_any_size_can_be_damaged(damage: Callable[[Tensor, float], Tensor]) -> None:
+    frames = torch.randint(0, 256, (7, 3, 24, 50), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    before = frames.clone()
+    assert damage(frames, 1.0).shape == frames.shape
+    assert torch.equal(damage(frames, 0.0), frames)
+    assert torch.equal(frames, before)
+
+
+def test_frozen_stands_still_from_where_it_should() -> None:
+    half = corruptions.frozen(TRUE, 0.5)
+    assert torch.equal(half[:25], TRUE[:25])
+    assert (half[24:] == TRUE[24]).all()
+    assert (corruptions.frozen(TRUE, 1.0) == TRUE[0]).all()
+
+
+def test_slowed_is_half_the_speed_at_worst() -> None:
+    assert torch.equal(corruptions.slowed(TRUE, 1.0), TRUE[:24].repeat_interleave(2, 0))
+    assert torch.equal(corruptions.slowed(TRUE, 0.5)[40], TRUE[30])
+
+
+def test_resets_and_flashbacks_show_the_beginning_again() -> None:
+    again = corruptions.reset(TRUE, 1.0)
+    assert torch.equal(again[PERIOD : 2 * PERIOD], TRUE[:PERIOD])
+    assert torch.equal(corruptions.reset(TRUE, 0.5)[: 2 * PERIOD], TRUE[: 2 * PERIOD])
+    flash = corruptions.flashback(TRUE, 1.0)
+    assert torch.equal(flash[24:32], TRUE[:8])
+    assert torch.equal(torch.cat([flash[:24], flash[32:]]), torch.cat([TRUE[:24], TRUE[32:]]))
+
+
+def test_light_changes_by_levels() -> None:
+    grey = torch.full((5, 3, 8, 8), 100, dtype=torch.uint8)
+    assert corruptions.brightening(grey, 1.0)[:, 0, 0, 0].tolist() == [100, 115, 130, 145, 160]
+    assert corruptions.colour_drift(grey, 1.0)[-1, :, 0, 0].tolist() == [125, 75, 125]
+    grain = corruptions.noise(grey, 0.5).float() - 100
+    assert float(grain.std()) == pytest.approx(6, rel=0.1)
+    assert abs(float(grain.mean())) < 0.5
+
+
+def test_fading_loses_contrast_and_blur_loses_edges() -> None:
+    faded = corruptions.fading(TRUE, 1.0).float()
+    assert float(faded[-1].std() / TRUE[-1].float().std()) == pytest.approx(0.6, abs=0.25)
+    assert faded.mean((2, 3)) == pytest.approx(TRUE.float().mean((2, 3)), abs=0.5)
+    soft = corruptions.blur(TRUE, 1.0).float()
+    edges, before = (frames.diff(dim=-1).abs().mean((1, 2, 3)) for frames in (soft, TRUE.float()))
+    assert (edges <= before + 0.05).all()
+    assert edges[-1] < 0.85 * before[-1]
+    assert soft.mean((1, 2, 3)) == pytest.approx(TRUE.float().mean((1, 2, 3)), abs=2)
+
+
+def test_jitter_shakes_one_frame() -> None:
+    shaken = corruptions.jitter(TRUE, 1.0)
+    middle = (..., slice(4, 28), slice(4, 28))
+    windows = TRUE[0].unfold(1, 24, 1).unfold(2, 24, 1).flatten(1, 2).transpose(0, 1)
+    assert all((windows == frame[middle]).flatten(1).all(1).any() for frame in shaken)
+    assert len({frame.numpy().tobytes() for frame in shaken}) > 10
+    assert torch.equal(corruptions.jitter(TRUE, 0.5)[:24], TRUE[:24])
+
+
+def test_sprites_are_exchanged_or_gone_in_the_second_half() -> None:
+    switched, gone = (track(to_float(BY_NAME[n](STATES, 1.0))[None], [PROMPT]) for n in ("identity switch", "vanish"))
+    assert switched.one.all()
+    assert switched.colour_kept[0].tolist() == [1] * 24 + [0] * 24
+    assert switched.shape_kept[0].tolist() == [1] * 24 + [0] * 24
+    assert gone.one[0].tolist() == [True] * 24 + [False] * 24

@@ -146,6 +146,27 @@ def bootstrap_of(
     return Interval(mean, mean - half, mean + half)
 
 
+def column_by_column(table: Scores, keys: Sequence[Key], interval: Callable[[list[int]], Interval]) -> Interval:
+    """Intervals of columns that are known for different prompts: those known for as many are taken together.
+
+    A column that few prompts have a score in must not widen the intervals of the others.
+
+    Args:
+        table: the scores.
+        keys: what every row was made from.
+        interval: of the columns of these indices.
+    """
+    known = cross(table, keys).counts > 0
+    behind = [tuple(int(known[:, :, i].any(axis).sum()) for axis in (0, 1)) for i in range(table.shape[1])]
+    ends = np.full((3, table.shape[1]), np.nan)
+    for levels in dict.fromkeys(behind):
+        columns = [i for i, found in enumerate(behind) if found == levels]
+        if levels[0]:
+            part = interval(columns)
+            ends[:, columns] = part.mean, part.low, part.high
+    return Interval(*ends)
+
+
 @lru_cache(maxsize=4)
 def _draw_trained(count: int, resamples: int, seed: int) -> Int[np.ndarray, "resample training_seed"]:
     return np.random.default_rng((seed, TRAINING)).multinomial(count, np.full(count, 1 / count), size=resamples)

@@ -1,14 +1,14 @@
 """From scores of videos to statements about cells: means, curves over time and paired differences, with intervals."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from evaluation import courses, statistics
-from evaluation.crossed import Key, bootstrap_of, difference_of, key_of, means
+from evaluation.crossed import Key, bootstrap_of, column_by_column, difference_of, key_of, means
 from evaluation.measure import Measure
 from evaluation.table import Record, metric_names, sliding
 from evaluation.windows import CLIP, PARTS, WHOLE
@@ -87,6 +87,8 @@ class Summary:
     primary: tuple[Column, ...]
     other_length: tuple[str, ...]
     """Cells whose videos are not as long as the reference's: only their first clips are comparable."""
+    rewards: Mapping[str, str] = field(default_factory=dict)
+    """Of every cell that was trained on one, as its videos' metadata say."""
 
     def primary_of(self, cell: str) -> tuple[Column, ...]:
         """The columns on which a cell is first of all compared."""
@@ -101,6 +103,10 @@ class Summary:
         """The comparison of a cell with the reference; None for the reference itself and for baselines."""
         fits = (c for c in self.comparisons if (c.cell, c.column) == (cell, column))
         return next(fits, None)
+
+    def optimised(self, measure: Measure, *cells: str) -> bool:
+        """Whether one of these cells (by default, any) was trained on a reward that contains what a metric measures."""
+        return any(measure.optimised(self.rewards.get(cell, "")) for cell in cells or self.cells)
 
 
 def summarise(records: Sequence[Record], measures: Mapping[str, Measure], reference: str | None = None) -> Summary:
@@ -128,6 +134,7 @@ def summarise(records: Sequence[Record], measures: Mapping[str, Measure], refere
         comparisons=tuple(compared),
         primary=primary,
         other_length=tuple(cell for cell in others if _lengths(of_cell[cell]) != _lengths(of_cell[reference])),
+        rewards=rewards(records),
     )
     return replace(summary, comparisons=adjusted(summary))
 
@@ -138,6 +145,12 @@ def check_reference(reference: str | None, cells: Iterable[str]) -> str:
     if reference is not None and reference not in known:
         raise ValueError(f"reference: {reference!r} is not a cell of these videos; allowed: {', '.join(known)}")
     return known[0] if reference is None else reference
+
+
+def rewards(records: Iterable[Record]) -> dict[str, str]:
+    """What each cell was trained on, in its makers' words; cells without a reward are not named."""
+    named = {r.cell: str(r.metadata.get("reward") or "none") for r in records if not r.baseline}
+    return {cell: reward for cell, reward in named.items() if reward != "none"}
 
 
 def _lengths(records: Sequence[Record]) -> set[int]:
@@ -164,7 +177,7 @@ def estimate(
 def _estimates(table: Float[np.ndarray, "video column"], keys: Sequence[Key]) -> list[Estimate]:
     if not len(table) or not table.shape[1]:
         return [Estimate(np.nan, np.nan, np.nan, 0)] * table.shape[1]
-    interval = bootstrap_of(means, table, keys)
+    interval = column_by_column(table, keys, lambda columns: bootstrap_of(means, table[:, columns], keys))
     known = (~np.isnan(table)).sum(0)
     rows = zip(interval.mean, interval.low, interval.high, known, strict=True)
     return [Estimate(float(mean), float(low), float(high), int(videos)) for mean, low, high, videos in rows]
@@ -199,7 +212,7 @@ def compare(
     unequal = np.array([[x.frames != y.frames] for x, y in zip(ours, theirs, strict=True)])
     unknown = np.isnan(a) | np.isnan(b) | unequal & np.array([window != CLIP for _, window in columns])
     a, b = np.where(unknown, np.nan, a), np.where(unknown, np.nan, b)
-    improvement = difference_of(lambda drawn: -_errors(drawn, judges), a, keys, b, keys)
+    improvement = column_by_column(a, keys, lambda some: _improvement(a, b, keys, judges, some))
     by_prompt = statistics.cluster_means(a, prompts), statistics.cluster_means(b, prompts)
     won = statistics.share_won(_errors(by_prompt[1], judges) - _errors(by_prompt[0], judges))
     return [
@@ -216,6 +229,18 @@ def compare(
         )
         for i, ((metric, window), difference) in enumerate(zip(columns, _estimates(a - b, keys), strict=True))
     ]
+
+
+def _improvement(
+    ours: Float[np.ndarray, "video column"],
+    theirs: Float[np.ndarray, "video column"],
+    keys: Sequence[Key],
+    judges: Mapping[Column, Measure],
+    some: Sequence[int],
+) -> statistics.Interval:
+    """By how much ours are better, in some of the columns."""
+    chosen = {column: judge for i, (column, judge) in enumerate(judges.items()) if i in set(some)}
+    return difference_of(lambda drawn: -_errors(drawn, chosen), ours[:, some], keys, theirs[:, some], keys)
 
 
 def _errors(

@@ -280,3 +280,13 @@ def test_cells_are_paired_by_training_seed() -> None:
     assert compared.difference.mean == pytest.approx(0.1, abs=0.01)
     assert 0.08 < compared.difference.low < compared.difference.high < 0.12
     assert compared.verdict == "worse"
+
+
+def test_a_column_with_few_scores_does_not_widen_the_others() -> None:
+    rng = np.random.default_rng(3)
+    values = [(rng.normal(), rng.normal() if seed < 2 else np.nan) for seed in range(20)]
+    both = [record("a", seed, {"contrast": one, "copy_score": two}) for seed, (one, two) in enumerate(values)]
+    alone = [record("a", seed, {"contrast": one}) for seed, (one, _) in enumerate(values)]
+    found, expected = (summarise(records, MEASURES).estimates["a"]["contrast", "all"] for records in (both, alone))
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert np.isnan(summarise(both[:1], MEASURES).estimates["a"]["contrast", "all"].low)

@@ -1,8 +1,6 @@
 """What a result came from: versions, digests, and what the videos' makers wrote down."""
 
 import hashlib
-import importlib.metadata
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +8,7 @@ from typing import Any, Final
 import evaluation
 import reward_forcing
 from evaluation.table import Record
+from reward_forcing import machine
 
 PACKAGES: Final = ("torch", "torchmetrics", "numpy", "av", "reward-forcing")
 
@@ -25,7 +24,7 @@ def arithmetic_files() -> list[Path]:
     ours, src = Path(evaluation.__file__).parent, Path(reward_forcing.__file__).parent
     names = [ours / "evidence.py", ours / "measure.py", ours / "windows.py", ours / "baselines.py"]
     names += [ours / "signals.py", ours / "instruments.py"]
-    folders = [ours / "functional", ours / "metrics", src / "toy"]
+    folders = [ours / name for name in ("functional", "metrics", "backends", "networks")] + [src / "toy"]
     return names + [file for folder in folders for file in sorted(folder.glob("*.py"))]
 
 
@@ -38,14 +37,8 @@ def arithmetic_digest(files: Sequence[Path] | None = None) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that scores depend on; the package itself may be run uninstalled."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    """Versions of Python and of the libraries that scores depend on."""
+    return machine.versions(PACKAGES)
 
 
 def prompts_digest(records: Sequence[Record]) -> str:

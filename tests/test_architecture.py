@@ -14,14 +14,14 @@ SOURCE = ROOT / "src/reward_forcing"
 
 FLOORS = (
     {"reward_forcing", "shapes"},
-    {"memory", "codecs", "flow", "seeding", "toy", "videos"},
+    {"memory", "codecs", "flow", "seeding", "toy", "videos", "machine"},
     {"networks", "rewards", "losses", "data"},
     {"switching"},
     {"rollout", "sampling"},
     {"modules"},
     {"callbacks"},
     {"composition", "run_folder", "exports", "plan"},
-    {"train", "training_help", "generate", "starts", "streaming", "schedules"}
+    {"train", "training_help", "generate", "starts", "scripts", "streaming", "schedules"}
     | {"trajectories", "video_folder", "convert"},
     {"evaluation"},
     {"cli", "arguments", "benchmark_arguments", "data_arguments", "evaluation_arguments", "demo"},

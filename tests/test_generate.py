@@ -1,17 +1,20 @@
 """From an export to files: every cell from the same noise, any length, whatever it starts from."""
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from evaluation.manifest import read_manifest
 from reward_forcing.generate import Pace, Request, Teaching, generate
 from reward_forcing.starts import encode_start
-from reward_forcing.streaming import MemoryWish, Streamer, load_streamer
+from reward_forcing.streaming import Equipment, MemoryWish, Streamer, load_streamer
 from reward_forcing.videos import Clip, read_clip, write_clip
 from tests import small_runs
 from tests.test_streaming import PROMPTS, notes, write_student
@@ -99,9 +102,47 @@ def test_a_clip_is_continued(student: Path, tmp_path: Path) -> None:
     for video_made in clips(tmp_path).values():
         assert len(video_made) == 10
     streamer = load_streamer(student)
-    start = encode_start(tmp_path / "start.mkv", streamer, 2)
-    assert start.shape == (2, 4, 6, 8, 8)
-    assert torch.equal(start[0], start[1])
+    start = encode_start(tmp_path / "start.mkv", streamer.codec, streamer.geometry, batch=2, device=streamer.device)
+    (latents,) = start.parts(4)
+    assert latents.shape == (2, 4, 6, 8, 8)
+    assert torch.equal(latents[0], latents[1])
+
+
+def test_the_note_beside_a_video_tells_the_whole_config(student: Path, tmp_path: Path) -> None:
+    """What the command was told, the composed config, versions; the manifest stays short."""
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "start.png")
+    request = Request(prompts=PROMPTS[:1], seeds=[7], frames=8, start=tmp_path / "start.png", switches={3: PROMPTS[1]})
+    equipment = Equipment(dtype="bfloat16", overrides=["play.fps=3"])
+    generate(student, tmp_path / "out", request, wishes=[MemoryWish(decay=0.5, window=9)], equipment=equipment)
+    (note,) = (json.loads(path.read_text()) for path in (tmp_path / "out/videos").glob("*.json"))
+    (line,) = map(json.loads, (tmp_path / "out/manifest.jsonl").read_text().splitlines())
+    assert {key: note[key] for key in line} == line
+    assert set(note) - set(line) == {"asked", "config", "network", "versions", "request"}
+    assert (note["prompt"], note["seed"], note["fps"]) == (PROMPTS[0], 7, 3)
+    asked = note["asked"]
+    assert (asked["export"], asked["decay"], asked["window"], asked["device"]) == (str(student), 0.5, 9, "cpu")
+    assert (asked["dtype"], asked["overrides"], asked["codec"]) == ("bfloat16", ["play.fps=3"], None)
+    assert note["config"]["sink"]["decay"] == 0.5
+    assert note["config"]["rollout"]["levels"] == list(load_streamer(student).rollout.levels)
+    assert note["config"]["codec"]["path"].endswith("codec.safetensors")
+    told = note["request"]
+    assert (told["frames"], told["batch"], told["on_switch"], told["switches"]) == (
+        8,
+        8,
+        "cross_only",
+        {"3": PROMPTS[1]},
+    )
+    assert told["start"] == str(tmp_path / "start.png")
+    assert len(told["start_content"]) == 64
+    assert told["teaching"] is None
+    assert note["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert note["metadata"]["peak_memory_gb"] > 0.05
+
+
+def test_a_teacher_s_note_tells_how_it_sampled(student: Path, tmp_path: Path) -> None:
+    generate(student, tmp_path, Request(prompts=PROMPTS[:1], frames=3), teaching=Teaching(steps=2))
+    (note,) = (json.loads(path.read_text()) for path in (tmp_path / "videos").glob("*.json"))
+    assert note["request"]["teaching"] == {"steps": 2, "guidance_scale": 1.5, "shift": 3.0}
 
 
 def test_unknown_words_come_to_light_before_any_file_is_written(student: Path, tmp_path: Path) -> None:
@@ -151,6 +192,21 @@ def test_pace_counts_generating_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (pace.first, pace.frames, pace.seconds) == (2.0, 12, 3.0)
     assert pace.fps == 4.0
     assert Pace().fps == 0.0
+    assert pace.peak > 5e7, "bytes of this process"
+    assert str(replace(pace, peak=1_230_000_000)) == "4.0 frames/s, peak 1.23 GB"
+
+
+def test_paces_add_up_and_the_highest_peak_counts() -> None:
+    total = Pace(first=0.5, frames=10, seconds=1.0, peak=7) + Pace(first=0.1, frames=20, seconds=2.0, skipped=3, peak=5)
+    assert total == Pace(first=0.5, frames=30, seconds=3.0, skipped=3, peak=7)
+
+
+def test_the_progress_bar_shows_speed_and_peak_memory(
+    student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generate(student, tmp_path, Request(prompts=PROMPTS, frames=6))
+    said = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"ema .*[0-9.]+ frames/s, peak 0?[0-9.]+ GB", said)
 
 
 def test_lines_are_json(student: Path, tmp_path: Path) -> None:

@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
-from reward_forcing.codecs.toy_words import ToyWords
-from reward_forcing.composition.configuration import compose, plain
+from reward_forcing.composition.configuration import build, compose, plain
 from reward_forcing.exports import notes_of
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.networks.weights import save
-from reward_forcing.streaming import Equipment, MemoryWish, Script, load_streamer
+from reward_forcing.starts import Start
+from reward_forcing.streaming import Equipment, MemoryWish, load_streamer
 from tests import small_runs
 
 PROMPTS = ["red circle fast pan-slow", "blue cross slow plain"]
@@ -151,14 +150,6 @@ def test_a_switch_changes_what_comes_after_it_only(student: Path) -> None:
     assert not torch.equal(plain_video[1], switched[1])
 
 
-def test_when_prompts_hold() -> None:
-    script = Script({4: "c", 9: "d"}, 3, ToyWords(list("abcd"), tokens=1), ("a", "b"), torch.device("cpu"))
-    assert [script.prompts_at(chunk) for chunk in range(4)] == [("a", "b"), ("c", "c"), ("c", "c"), ("d", "d")]
-    assert script(0).shape == (2, 1, 4)
-    assert script(1) is script(2), "words are encoded once"
-    assert script(3) is not script(2)
-
-
 def test_a_teacher_starts_from_the_students_noise(student: Path) -> None:
     streamer = load_streamer(student)
     start, *_ = streamer.trajectory(PROMPTS, [0, 1], steps=2, guidance_scale=2.0, shift=3.0)
@@ -166,15 +157,6 @@ def test_a_teacher_starts_from_the_students_noise(student: Path) -> None:
     assert torch.equal(start, torch.cat([noise(chunk, 0) for chunk in range(7)], 1))
     clip = streamer.sample(PROMPTS, [0, 1], steps=2, guidance_scale=2.0, shift=3.0)
     assert clip.shape == (2, 21, 3, 32, 32)
-
-
-@given(st.dictionaries(st.integers(0, 30), st.sampled_from("cd")), st.integers(1, 4), st.integers(0, 12))
-def test_a_chunk_holds_what_its_last_frame_holds(switches: dict[int, str], frames: int, chunk: int) -> None:
-    script = Script(switches, frames, ToyWords(list("abcd"), tokens=1), ("a", "b"), torch.device("cpu"))
-    held = ("a", "b")
-    for frame in range((chunk + 1) * frames):
-        held = (switches[frame],) * 2 if frame in switches else held
-    assert script.prompts_at(chunk) == held
 
 
 def test_noise_belongs_to_prompt_and_seed(student: Path) -> None:
@@ -196,6 +178,34 @@ def test_a_continued_video_begins_with_its_start(student: Path) -> None:
     torch.testing.assert_close(videos[0], streamer.codec.decode(start))
     fresh = next(streamer.stream(PROMPTS, [0, 1], chunks=1))
     assert not torch.equal(videos[1], fresh)
+
+
+def test_a_start_in_parts_is_the_same_start(student: Path) -> None:
+    """Seven frames: the pixels are those of all at once, and so is what follows."""
+    streamer = load_streamer(student)
+    clean = torch.cat([streamer.noise(PROMPTS, [3, 4])(chunk, 0) for chunk in range(3)], 1)[:, :7]
+    at_once = list(streamer.stream(PROMPTS, [0, 1], chunks=2, start=clean))
+    parts = Start(7, lambda: clean.split(2, 1))
+    in_parts = list(streamer.stream(PROMPTS, [0, 1], chunks=2, start=parts))
+    assert [video.shape[1] for video in in_parts] == [1, 3, 3, 3, 3]
+    assert torch.equal(torch.cat(at_once, 1), torch.cat(in_parts, 1))
+
+
+def test_what_it_was_told_rebuilds_it(student: Path) -> None:
+    """The composed config as plain values, wishes and overrides in it; what the command was told; versions."""
+    equipment = Equipment(overrides=["play.fps=3"], dtype="bfloat16")
+    streamer = load_streamer(student, wish=MemoryWish(decay=0.75, window=9), equipment=equipment)
+    told = json.loads(json.dumps(streamer.told))
+    assert told["asked"] == {
+        "export": str(student), "sink": None, "decay": 0.75, "window": 9,
+        "codec": None, "dtype": "bfloat16", "overrides": ["play.fps=3"], "device": "cpu",
+    }  # fmt: skip
+    config = OmegaConf.create(told["config"])
+    assert build(config, "rollout") == streamer.rollout
+    assert build(config, "geometry") == streamer.geometry
+    assert (config.play.fps, config.sink.decay, config.memory.window_frames) == (3, 0.75, 9)
+    assert told["network"] == {**small_runs.SIZES, "patch": 2, "places": 0, "dtype": "bfloat16"}
+    assert {"python", "torch", "diffusers", "av"} <= set(told["versions"])
 
 
 def test_a_loaded_network_is_frozen_and_in_the_wished_precision(student: Path) -> None:

@@ -134,12 +134,14 @@ def test_what_is_finished_is_known_by_its_settings(tmp_path: Path) -> None:
     settings = settings_digest({"decay": 0.9})
     folder = VideoFolder(tmp_path, "ema")
     assert folder.finished(settings) == set()
-    folder.add(batch.lines({"settings": settings}))
+    folder.add(batch.lines({"settings": settings}), {"versions": {"torch": "2"}})
     assert folder.finished(settings) == set(VIDEOS)
     assert folder.finished(settings_digest({"decay": 0.8})) == set()
     assert VideoFolder(tmp_path, "none").finished(settings) == set()
     note = json.loads((tmp_path / batch.lines({})[0]["video"]).with_suffix(".json").read_text())
     assert note["metadata"]["settings"] == settings
+    assert note["versions"] == {"torch": "2"}, "beside the video; the manifest stays short"
+    assert "versions" not in (tmp_path / "manifest.jsonl").read_text()
     (tmp_path / batch.lines({})[0]["video"]).unlink()
     assert folder.finished(settings) == set(VIDEOS[1:])
 

@@ -54,6 +54,10 @@ class TimedCodec:
         """As the codec."""
         return self.codec.encode(video)
 
+    def encode_parts(self, parts: Iterator[Video]) -> Iterator[Latents]:
+        """As the codec."""
+        return self.codec.encode_parts(parts)
+
     def decode(self, latents: Latents) -> Video:
         """As the codec."""
         with self._decoding:

@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Final
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reward_forcing.codecs.protocols import LatentCodec
+from reward_forcing.machine import forget_peak, peak_memory
 from reward_forcing.shapes import Video
 from reward_forcing.starts import encode_start
 from reward_forcing.streaming import Equipment, MemoryWish, Streamer, load_streamer
@@ -91,6 +93,10 @@ class Teaching:
     shift: float = 3.0
 
 
+COLUMNS: Final = ("{task.description}", BarColumn(), TextColumn("{task.fields[pace]}"), TimeRemainingColumn())
+"""Of the progress bar."""
+
+
 @dataclass
 class Pace:
     """How fast frames come.
@@ -100,18 +106,21 @@ class Pace:
         frames: of all videos so far.
         seconds: so far.
         skipped: videos that were there already.
+        peak: the most bytes so far: of tensors on a GPU, of the whole process elsewhere.
     """
 
     first: float = 0.0
     frames: int = 0
     seconds: float = 0.0
     skipped: int = 0
+    peak: int = 0
 
     def timed(self, chunks: Iterable[Video]) -> Iterator[Video]:
         """The same chunks, timed; what is done with them is not."""
         iterator, since = iter(chunks), time.perf_counter()
         for chunk in iterator:
             self.seconds += time.perf_counter() - since
+            self.peak = max(self.peak, peak_memory(chunk.device))
             self.first = self.first or self.seconds
             self.frames += chunk.shape[0] * chunk.shape[1]
             yield chunk
@@ -120,12 +129,24 @@ class Pace:
     def __add__(self, later: "Pace") -> "Pace":
         """Of both together."""
         sums = (self.frames + later.frames, self.seconds + later.seconds, self.skipped + later.skipped)
-        return Pace(self.first or later.first, *sums)
+        return Pace(self.first or later.first, *sums, max(self.peak, later.peak))
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """What is noted about each video."""
+        return {
+            "seconds_to_first": round(self.first, 4),
+            "frames_per_second": round(self.fps, 2),
+            "peak_memory_gb": round(self.peak / 1e9, 3),
+        }
 
     @property
     def fps(self) -> float:
         """Video frames a second, all videos together."""
         return self.frames / self.seconds if self.seconds else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.fps:.1f} frames/s, peak {self.peak / 1e9:.2f} GB"
 
 
 def generate(
@@ -181,6 +202,7 @@ def _generate_cell(streamer: Streamer, cell: str, out: Path, request: Request, t
     if teaching:
         request = replace(request, frames=min(request.frames or streamer.geometry.frames, streamer.geometry.frames))
     pace, folder = Pace(), VideoFolder(out, cell)
+    forget_peak(streamer.device)
     at = {_frame_at(place, look.fps, streamer.codec): prompt for place, prompt in request.switches.items()}
     request = replace(request, switches=dict(sorted(at.items())))
     switches = {str(frame): prompt for frame, prompt in request.switches.items()}
@@ -190,18 +212,23 @@ def _generate_cell(streamer: Streamer, cell: str, out: Path, request: Request, t
     done = folder.finished(metadata["settings"]) if request.frames else set()
     videos = sum(map(len, request.batches(done)))
     pace.skipped = len(request.prompts) * len(request.seeds) - videos
-    columns = ("{task.description}", BarColumn(), TextColumn("{task.fields[fps]:.1f} frames/s"), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        task = progress.add_task(cell, total=request.frames and request.frames * videos, fps=0.0)
+    with Progress(*COLUMNS) as progress:
+        task = progress.add_task(cell, total=request.frames and request.frames * videos, pace=pace)
         for some in request.batches(done):
             chunks = pace.timed(_chunks(streamer, some, request, teaching))
             with VideoBatch(out, cell, some, look) as batch:
-                _write(
-                    batch, chunks, request.frames, lambda: progress.update(task, completed=pace.frames, fps=pace.fps)
-                )
-            speed = {"seconds_to_first": round(pace.first, 4), "frames_per_second": round(pace.fps, 2)}
-            folder.add(batch.lines({**metadata, **speed}))
+                _write(batch, chunks, request.frames, lambda: progress.update(task, completed=pace.frames, pace=pace))
+            folder.add(
+                batch.lines({**metadata, **pace.measured}), {**streamer.told, "request": _asked(request, teaching)}
+            )
     return pace
+
+
+def _asked(request: Request, teaching: Teaching | None) -> dict[str, Any]:
+    """What the command was told about the videos of a request, apart from each one's prompt and seed; plain values."""
+    told = {key: value for key, value in vars(request).items() if key not in ("prompts", "seeds", "look")}
+    told |= {"start": request.start and str(request.start), "start_content": _content(request.start)}
+    return {**told, "look": vars(request.look), "teaching": teaching and vars(teaching)}
 
 
 def _content(path: Path | None) -> str:
@@ -228,7 +255,8 @@ def _chunks(
             prompts, seeds, steps=teaching.steps, guidance_scale=teaching.guidance_scale, shift=teaching.shift
         )
         return
-    start = None if request.start is None else encode_start(request.start, streamer, len(videos))
+    settings: dict[str, Any] = {"batch": len(videos), "device": streamer.device}
+    start = encode_start(request.start, streamer.codec, streamer.geometry, **settings) if request.start else None
     switches = {int(frame): prompt for frame, prompt in request.switches.items()}
     yield from streamer.stream(prompts, seeds, switches=switches, start=start, on_switch=request.on_switch)
 

@@ -14,12 +14,15 @@ from reward_forcing import seeding
 from reward_forcing.codecs.protocols import LatentCodec, TextEncoder
 from reward_forcing.composition import configuration, places
 from reward_forcing.composition.configuration import ConfigurationError
+from reward_forcing.machine import versions
 from reward_forcing.networks.sources import Inspection, inspect
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.networks.weights import load
 from reward_forcing.rollout import Rollout
 from reward_forcing.sampling import trajectory
+from reward_forcing.scripts import Script
 from reward_forcing.shapes import Geometry, Latents, Video
+from reward_forcing.starts import Start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,7 @@ class Streamer:
         name: of how it remembers.
         fps: video frames a second when played.
         about: where the network comes from.
+        told: all that decides how it streams: what was asked for, the whole composed config, versions of libraries.
     """
 
     network: WanTransformer
@@ -60,6 +64,7 @@ class Streamer:
     name: str
     fps: float = 8.0
     about: Mapping[str, Any] = field(default_factory=dict)
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def memory(self) -> dict[str, Any]:
@@ -93,7 +98,7 @@ class Streamer:
         *,
         chunks: int | None = None,
         switches: Mapping[int, str] | None = None,
-        start: Latents | None = None,
+        start: Latents | Start | None = None,
         on_switch: str = "cross_only",
     ) -> Iterator[Video]:
         """Pixels in [-1, 1], chunk after chunk, of one video a prompt and seed.
@@ -103,19 +108,22 @@ class Streamer:
             seeds: one a prompt.
             chunks: how many; None: without end.
             switches: new prompts for all videos, by the frame of the video from whose chunk on they hold.
-            start: latents to continue; the video begins with them.
+            start: latents to continue, at once or in parts; the video begins with them.
             on_switch: what becomes of the memory at a switch.
         """
         counted: Iterable[int] = itertools.count() if chunks is None else range(chunks)
-        begun = 0 if start is None else start.shape[1]
-        later = {frame - begun: prompt for frame, prompt in (switches or {}).items()}
+        known = Start.of(start) if isinstance(start, torch.Tensor) else start or Start(0)
+        later = {frame - known.frames: prompt for frame, prompt in (switches or {}).items()}
         prompt_at = Script(later, self.geometry.chunk_frames, self.text, tuple(prompts), self.device)
         noise, past = self.noise(prompts, seeds), None
-        if start is not None:
-            video, past = self.codec.decode_next(start)
+        begun = []
+        for clean in known.parts(self.geometry.chunk_frames):
+            video, past = self.codec.decode_next(clean, past)
             yield video
+            begun.append(clean)
+        first = torch.cat(begun, 1) if begun else None
         for clean in self.rollout.stream(
-            self.network, noise, prompt_at, chunks=counted, start=start, on_switch=on_switch
+            self.network, noise, prompt_at, chunks=counted, start=first, on_switch=on_switch
         ):
             video, past = self.codec.decode_next(clean, past)
             yield video
@@ -145,31 +153,6 @@ class Streamer:
         return self.codec.decode(clean)
 
 
-@dataclass(frozen=True)
-class Script:
-    """The encoded prompts of each chunk of some videos, under switches by frame, counted from the first chunk's."""
-
-    switches: dict[int, str]
-    chunk_frames: int
-    text: TextEncoder
-    prompts: tuple[str, ...]
-    device: torch.device
-    _encoded: dict[tuple[str, ...], torch.Tensor] = field(default_factory=dict, repr=False)
-
-    def prompts_at(self, chunk: int) -> tuple[str, ...]:
-        """The prompts that hold in a chunk: those of the last switch in it or before it."""
-        frames = [frame for frame in sorted(self.switches) if frame // self.chunk_frames <= chunk]
-        return (self.switches[frames[-1]],) * len(self.prompts) if frames else self.prompts
-
-    def __call__(self, chunk: int) -> torch.Tensor:
-        """The prompts that hold in a chunk, encoded; the same tensor as long as they hold."""
-        prompts = self.prompts_at(chunk)
-        if prompts not in self._encoded:
-            self._encoded.clear()
-            self._encoded[prompts] = self.text(prompts).to(self.device)
-        return self._encoded[prompts]
-
-
 WAN_NOTES: Final[dict[str, Any]] = {
     "choices": {
         "geometry": "wan_480p",
@@ -183,6 +166,9 @@ WAN_NOTES: Final[dict[str, Any]] = {
     "values": {"sink": {"decay": 0.999}, "play": {"fps": 16}},
 }
 """How a network that notes nothing is streamed: as the released students of Wan2.1-T2V."""
+
+LIBRARIES: Final = ("torch", "numpy", "safetensors", "av", "diffusers", "transformers", "hydra-core", "reward-forcing")
+"""What pixels depend on, besides the weights."""
 
 LARGE: Final = 200_000_000
 """Bytes of weights from which on a network computes in bf16 on a GPU, if nothing else is asked for."""
@@ -242,6 +228,12 @@ def load_streamer(path: str | Path, *, wish: MemoryWish | None = None, equipment
         name=str(config.hydra.runtime.choices["sink"]),
         fps=float(config.play.fps),
         about={"export": found.digest, "equipment": equipment.told, **noted.get("about", {})},
+        told={
+            "asked": {"export": str(path), **vars(wish or MemoryWish()), **equipment.told, "device": equipment.device},
+            "config": configuration.plain(config),
+            "network": {**network.sizes, "dtype": str(network.dtype).removeprefix("torch.")},
+            "versions": versions(LIBRARIES),
+        },
     )
 
 

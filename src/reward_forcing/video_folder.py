@@ -169,11 +169,11 @@ class VideoFolder:
     folder: Path
     cell: str
 
-    def add(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Note finished videos: a line of the manifest each, and the same beside each video."""
+    def add(self, lines: Sequence[Mapping[str, Any]], told: Mapping[str, Any] | None = None) -> None:
+        """Note finished videos: a line of the manifest each, and beside each video the same and what else is told."""
         for line in lines:
             note = (self.folder / line["video"]).with_suffix(".json")
-            note.write_text(json.dumps(line, indent=1, ensure_ascii=False), encoding="utf-8")
+            note.write_text(json.dumps({**line, **(told or {})}, indent=1, ensure_ascii=False), encoding="utf-8")
         write_manifest(self.folder / "manifest.jsonl", lines)
 
     def finished(self, settings: str) -> set[tuple[str, int]]:

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,28 @@ def test_short_clips_are_filled_with_their_last_frame() -> None:
     video = tiny.normal(1, 5, 3, 8, 8).clamp(-1, 1)
     filled = torch.cat([video, video[:, -1:].expand(-1, 3, -1, -1, -1)], 1)
     assert torch.equal(codec().encode(video), codec().encode(filled))
+
+
+@pytest.mark.parametrize("sizes", [[9], [1, 8], [5, 4], [3, 3, 3], [4, 4, 1]])
+def test_parts_encode_to_the_whole_exactly(sizes: list[int]) -> None:
+    video = tiny.normal(2, 9, 3, 8, 16).clamp(-1, 1)
+    parts = list(codec().encode_parts(iter(video.split(sizes, 1))))
+    assert torch.equal(torch.cat(parts, 1), codec().encode(video))
+    assert all(part.shape[1] for part in parts)
+
+
+def test_what_is_encoded_is_not_kept() -> None:
+    """Latents come while the video does: eight frames are there before the second eight are asked for."""
+    asked = []
+
+    def parts() -> Iterator[Tensor]:
+        for number in range(3):
+            asked.append(number)
+            yield tiny.normal(1, 8, 3, 8, 8, seed=number)
+
+    latents = codec().encode_parts(parts())
+    assert next(latents).shape[1] == 2
+    assert asked == [0]
 
 
 @pytest.mark.parametrize("sizes", [[3, 3, 1], [1, 6], [7], [2, 2, 2, 1]])

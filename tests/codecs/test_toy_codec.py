@@ -86,6 +86,7 @@ def test_frames_are_decoded_next_without_a_past(codec: ToyCodec, video: Tensor) 
     second, _ = codec.decode_next(latents[:, 2:], past)
     torch.testing.assert_close(torch.cat([first, second], 1), codec.decode(latents))
     assert codec.video_frames(latents.shape[1]) == video.shape[1]
+    torch.testing.assert_close(torch.cat(list(codec.encode_parts(iter(video.split(2, 1)))), 1), latents)
 
 
 @torch.no_grad()

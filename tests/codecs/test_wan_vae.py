@@ -80,6 +80,7 @@ def test_parts_encode_to_the_whole_exactly(codec: WanCodec, sizes: list[int]) ->
         made, past = codec.encode_next(part, past)
         parts.append(made)
     assert torch.equal(torch.cat(parts, 1), whole)
+    assert torch.equal(torch.cat(list(codec.encode_parts(iter(video.split(sizes, 1)))), 1), whole)
 
 
 def test_streams_side_by_side_do_not_meet(codec: WanCodec) -> None:

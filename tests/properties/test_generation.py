@@ -76,8 +76,8 @@ def test_a_start_is_the_beginning_of_the_video(source: Source, tmp_path: Path) -
     Image.new("RGB", (width, height), "red").save(tmp_path / "start.png")
     videos = {}
     for name in ("start.mkv", "start.png"):
-        start = encode_start(tmp_path / name, streamer, 1)
-        known = to_uint8(streamer.codec.decode(start))[0]
+        start = encode_start(tmp_path / name, streamer.codec, streamer.geometry, batch=1, device=streamer.device)
+        known = to_uint8(streamer.codec.decode(torch.cat(list(start.parts(3)), 1)))[0]
         (videos[name],) = written(source, tmp_path / name[-3:], PROMPTS[:1], frames=20, start=tmp_path / name).values()
         assert len(videos[name]) == 20
         assert torch.equal(videos[name][: len(known)], known)

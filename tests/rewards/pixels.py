@@ -12,6 +12,10 @@ class Pixels:
         """The video."""
         return video
 
+    def encode_parts(self, parts: Any) -> Any:
+        """The parts."""
+        return iter(parts)
+
     def decode(self, latents: Tensor) -> Tensor:
         """The latents."""
         return latents

@@ -1,6 +1,6 @@
 """What the rest of the project expects of a codec and of a text encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -14,6 +14,13 @@ class LatentCodec(Protocol):
 
     def encode(self, video: Video) -> Latents:
         """Normalised latents (about zero mean, unit variance per channel) of a video in [-1, 1]."""
+        ...
+
+    def encode_parts(self, parts: Iterator[Video]) -> Iterator[Latents]:
+        """The latents of a whole video that comes in parts, as soon as they can be told; no part is kept.
+
+        The first part has `video_frames(n)` frames for some n, a later one as many as n more latent frames take.
+        """
         ...
 
     def decode(self, latents: Latents) -> Video:

@@ -4,6 +4,7 @@ Layers work on single frames; a memory block also sees its own input of the fram
 remember. Module indices are those of the public weights.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -101,16 +102,25 @@ class TinyCodec(nn.Module):
         Raises:
             ValueError: rows or columns are no multiples of 8.
         """
-        if any(size % SCALE for size in video.shape[-2:]):
-            height, width = video.shape[-2:]
-            raise ValueError(f"codec: the video is {height} x {width}; rows and columns must be multiples of {SCALE}")
-        missing = -video.shape[1] % STRIDE
-        filled = torch.cat([video, video[:, -1:].expand(-1, missing, -1, -1, -1)], 1)
-        frames, past = [], TinyPast(())
-        for frame in self._inside((filled + 1) / 2).unbind(1):
+        return torch.cat(list(self.encode_parts(iter([video]))), 1)
+
+    def encode_parts(self, parts: Iterator[Video]) -> Iterator[Latents]:
+        """The latents of a video that comes in parts of any sizes, filled up with its last; errors as of `encode`."""
+        past, seen, frame = TinyPast(()), 0, None
+        for video in parts:
+            _require_whole_patches(video)
+            made = []
+            for frame in self._inside((video + 1) / 2).unbind(1):
+                more, past = self._step(self.encoder, frame, past)
+                made += more
+            seen += video.shape[1]
+            if made:
+                yield torch.stack(made, 1).float()
+        for _ in range(-seen % STRIDE):
+            assert frame is not None
             made, past = self._step(self.encoder, frame, past)
-            frames += made
-        return torch.stack(frames, 1).float()
+        if seen % STRIDE:
+            yield torch.stack(made, 1).float()
 
     def decode(self, latents: Latents) -> Video:
         """The video of a whole clip: one frame for the first latent frame, four for each other."""
@@ -155,6 +165,13 @@ class TinyCodec(nn.Module):
             else:
                 frames = [part for frame in frames for part in _framewise(layer, frame)]
         return frames, TinyPast(tuple(fresh))
+
+
+def _require_whole_patches(video: Video) -> None:
+    """Raise ValueError unless rows and columns are multiples of 8."""
+    height, width = video.shape[-2:]
+    if height % SCALE or width % SCALE:
+        raise ValueError(f"codec: the video is {height} x {width}; rows and columns must be multiples of {SCALE}")
 
 
 def _require_same_stream(past: TinyPast, latents: Latents) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +62,10 @@ class ToyCodec(nn.Module):
         """Normalised latents [batch, frame, channel, 8, 8] of a video in [-1, 1]."""
         raw = _framewise(self.encoder, video)
         return (raw - _over_channels(self.mean)) / _over_channels(self.std)
+
+    def encode_parts(self, parts: Iterator[Video]) -> Iterator[Latents]:
+        """The latents of a video that comes in parts; frames do not depend on one another."""
+        return map(self.encode, parts)
 
     def decode(self, latents: Latents) -> Video:
         """The video, not clamped, of normalised latents."""

@@ -4,7 +4,7 @@ Wan's layers are causal in time and keep the last frames of what went through th
 goes in and comes out, so that any number of streams of any batch can be decoded side by side.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -61,6 +61,13 @@ class WanCodec(nn.Module):
         if video.shape[1] % STRIDE != 1:
             raise ValueError(f"codec: the clip has {video.shape[1]} frames; Wan takes 1 + {STRIDE} n: 1, 5, 9, ...")
         return self.encode_next(video)[0]
+
+    def encode_parts(self, parts: Iterator[Video]) -> Iterator[Latents]:
+        """The latents of a video that comes in parts of 1 + 4 n, 4 n, 4 n ... frames. Errors as of `encode_next`."""
+        past: Past | None = None
+        for video in parts:
+            latents, past = self.encode_next(video, past)
+            yield latents
 
     def encode_next(self, video: Video, past: Past | None = None) -> tuple[Latents, Past]:
         """Latents of the next frames of a stream: 1 + 4 n where it begins, 4 n later; any such parts give the whole's.

@@ -1,0 +1,34 @@
+"""What a process runs on: versions of libraries, and how much memory it has taken."""
+
+import importlib.metadata
+import platform
+import resource
+import sys
+from collections.abc import Iterable
+
+import torch
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of Python and of packages; the project itself may be run uninstalled."""
+    found = {"python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def forget_peak(device: torch.device) -> None:
+    """Let `peak_memory` begin anew on a GPU; elsewhere it is that of the whole process."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most bytes so far: of tensors on a GPU, of the whole process elsewhere."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -34,6 +34,7 @@ class Measure:
         needs: names of the instruments whose signals it reads.
         scope: "window" can score any part of a video; "whole" only the whole and its first clip.
         min_frames: shorter videos and windows have no score.
+        optimised_by: rewards that contain the same quantity: who trained on one is not judged by it.
         function: the score of every clip, or of every clip and frame, whose mean then counts, leaving out NaN.
     """
 
@@ -46,6 +47,7 @@ class Measure:
     needs: tuple[str, ...] = ()
     scope: Literal["window", "whole"] = "window"
     min_frames: int = 1
+    optimised_by: tuple[str, ...] = ()
     function: Callable[[Evidence], Float[Tensor, "clip *frame"]]
 
     def __post_init__(self) -> None:
@@ -69,6 +71,10 @@ class Measure:
         """How bad a mean score is: lower is better, whatever the direction of the metric; NaN if it does not judge."""
         errors = {"higher": -score, "lower": score, "target": np.abs(score - self.target)}
         return errors.get(self.better, np.full_like(score, np.nan))
+
+    def optimised(self, reward: str) -> bool:
+        """Whether training on a reward, as metadata name it ("tracked_motion", "a: 2 b + 1 c"), optimises this."""
+        return any(name in reward for name in self.optimised_by)
 
 
 def discover() -> dict[str, Measure]:

@@ -32,6 +32,7 @@ MEASURES = (
         kind="any",
         needs=("pixels",),
         min_frames=2,
+        optimised_by=("frame_difference",),
         function=frame_difference,
     ),
     Measure(
@@ -41,6 +42,7 @@ MEASURES = (
         kind="any",
         needs=("pixels",),
         min_frames=2,
+        optimised_by=("frame_difference",),
         function=temporal_flickering,
     ),
     Measure(

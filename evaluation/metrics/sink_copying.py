@@ -82,6 +82,7 @@ MEASURES = (
         kind="any",
         needs=("pixels",),
         min_frames=2,
+        optimised_by=("frame_difference",),
         function=stagnation,
     ),
 )

@@ -34,6 +34,14 @@ def copy_score(evidence: Evidence) -> Float[Tensor, "clip frame"]:
 
 MEASURES = (
     Measure(name="palette_drift", title="palette drift", better="lower", target=0, kind="toy", function=palette_drift),
-    Measure(name="contrast", title="contrast", better="target", target=1, kind="toy", function=contrast),
+    Measure(
+        name="contrast",
+        title="contrast",
+        better="target",
+        target=1,
+        kind="toy",
+        optimised_by=("tracked_motion",),
+        function=contrast,
+    ),
     Measure(name="copy_score", title="copy score", better="lower", kind="toy", function=copy_score),
 )

@@ -37,6 +37,7 @@ MEASURES = (
         target=1,
         kind="toy",
         min_frames=SHORTEST,
+        optimised_by=("tracked_motion",),
         function=caption_accuracy,
     ),
 )

@@ -72,6 +72,7 @@ MEASURES = (
         better="higher",
         kind="toy",
         min_frames=SPAN + 1,
+        optimised_by=("tracked_motion",),
         function=net_displacement,
     ),
     Measure(
@@ -81,9 +82,19 @@ MEASURES = (
         better="higher",
         kind="toy",
         min_frames=2,
+        optimised_by=("tracked_motion",),
         function=step_motion,
     ),
-    Measure(name="jitter", title="jitter", unit="px", better="lower", kind="toy", min_frames=3, function=jitter),
+    Measure(
+        name="jitter",
+        title="jitter",
+        unit="px",
+        better="lower",
+        kind="toy",
+        min_frames=3,
+        optimised_by=("tracked_motion",),
+        function=jitter,
+    ),
     Measure(name="jumps", title="jumps", better="lower", target=0, kind="toy", min_frames=2, function=jumps),
     Measure(
         name="pan_accuracy",
@@ -92,6 +103,7 @@ MEASURES = (
         target=1,
         kind="toy",
         min_frames=SPAN,
+        optimised_by=("tracked_motion",),
         function=pan_accuracy,
     ),
     Measure(
@@ -101,6 +113,7 @@ MEASURES = (
         target=1,
         kind="toy",
         min_frames=SPAN + 1,
+        optimised_by=("tracked_motion",),
         function=scroll_ratio,
     ),
     Measure(
@@ -110,6 +123,7 @@ MEASURES = (
         target=1,
         kind="toy",
         min_frames=SPAN + 1,
+        optimised_by=("tracked_motion",),
         function=pan_direction,
     ),
     Measure(

@@ -35,7 +35,15 @@ def speed_accuracy(evidence: Evidence) -> Float[Tensor, " clip"]:
 
 
 MEASURES = (
-    Measure(name="one_sprite", title="one sprite", better="higher", target=1, kind="toy", function=one_sprite),
+    Measure(
+        name="one_sprite",
+        title="one sprite",
+        better="higher",
+        target=1,
+        kind="toy",
+        optimised_by=("tracked_motion",),
+        function=one_sprite,
+    ),
     Measure(name="colour_accuracy", title="colour", better="higher", target=1, kind="toy", function=colour_accuracy),
     Measure(name="shape_accuracy", title="shape", better="higher", target=1, kind="toy", function=shape_accuracy),
     Measure(name="shape_overlap", title="shape overlap", better="higher", kind="toy", function=shape_overlap),
@@ -46,6 +54,7 @@ MEASURES = (
         target=1,
         kind="toy",
         min_frames=12,
+        optimised_by=("tracked_motion",),
         function=speed_accuracy,
     ),
 )

@@ -70,6 +70,7 @@ MEASURES = (
         target=1,
         kind="toy",
         min_frames=SPAN + 1,
+        optimised_by=("tracked_motion",),
         function=motion_ratio,
     ),
     Measure(
@@ -79,6 +80,7 @@ MEASURES = (
         target=1,
         kind="toy",
         min_frames=3,
+        optimised_by=("tracked_motion",),
         function=jitter_ratio,
     ),
     Measure(

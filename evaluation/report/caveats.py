@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from evaluation.measure import Measure
 from evaluation.summary import Summary
 from evaluation.table import Record
 
@@ -13,16 +14,29 @@ TRAINING_SEEDS: Final = 3
 """Fewer trained models per cell say nothing about how much training varies."""
 
 
-def caveats(records: Sequence[Record], summary: Summary, content: Mapping[str, Any]) -> list[str]:
+def caveats(
+    records: Sequence[Record],
+    summary: Summary,
+    content: Mapping[str, Any],
+    measures: Mapping[str, Measure] | None = None,
+) -> list[str]:
     """One sentence for every reason to read the numbers with care.
 
     Args:
         records: all scores.
         summary: of them.
         content: what the results file says was skipped and failed.
+        measures: the metrics, where those that training optimised are to be named.
     """
     made = [r for r in records if not r.baseline]
-    found = [_training(made), _length(made), _coverage(made), _world(made), _prompts(made), _reward(made)]
+    found = [
+        _training(made),
+        _length(made),
+        _coverage(made),
+        _world(made),
+        _prompts(made),
+        _reward(summary, measures or {}),
+    ]
     found += [_failed(content), *_odd(made), _skipped(content)]
     several = len([c for c in summary.comparisons if summary.is_primary(c)])
     if several > 1:
@@ -69,11 +83,13 @@ def _prompts(records: Sequence[Record]) -> str:
     return f"Only {count} prompts: intervals of so few are too narrow." if count < FEW_PROMPTS else ""
 
 
-def _reward(records: Sequence[Record]) -> str:
-    trained = {r.cell: str(r.metadata["reward"]) for r in records if r.metadata.get("reward", "none") != "none"}
-    words = ", ".join(f"{cell}: {reward}" for cell, reward in trained.items())
+def _reward(summary: Summary, measures: Mapping[str, Measure]) -> str:
+    trained = ", ".join(f"{cell}: {reward}" for cell, reward in summary.rewards.items())
+    scored = {metric for metric, _ in next(iter(summary.estimates.values()), {})}
+    titles = [m.title for name, m in measures.items() if name in scored and summary.optimised(m)]
+    which = f", here {', '.join(titles)}," if titles else ""
     return (
-        f"Trained on a reward ({words}): metrics of the same quantity are optimised, not independent."
+        f"Trained on a reward ({trained}): metrics of the same quantity{which} are optimised, not independent."
         if trained
         else ""
     )

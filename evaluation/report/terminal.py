@@ -36,5 +36,5 @@ def print_table(runs: Path | Sequence[Path], reference: str | None = None) -> No
 
 
 def _styled(field: view.Shown) -> list[tuple[str, str]]:
-    colour = {"better": "green", "worse": "red"}.get(field.verdict, "dim")
-    return [(field.value, ""), *([(f" {field.change}", colour)] if field.change else [])]
+    colour = "dim" if field.optimised else {"better": "green", "worse": "red"}.get(field.verdict, "dim")
+    return [(field.value, "dim" if field.optimised else ""), *([(f" {field.change}", colour)] if field.change else [])]

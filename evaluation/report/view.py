@@ -32,6 +32,8 @@ WINDOW_WORDS: Final = {
     "worst_window": "worst windows (5 %)",
     "time_to_degrade": "time to degrade",
 }
+OPTIMISED: Final = "optimised"
+"""Said of a metric that a cell was trained to score well on."""
 WORDS: Final = {"better": "better on", "worse": "worse on", "unclear": "no clear difference in"}
 ARROWS: Final = {"higher": "↑", "lower": "↓", "open": ""}
 
@@ -46,6 +48,8 @@ class Shown:
     """Difference to the reference cell."""
     change_interval: str = ""
     verdict: str = ""
+    optimised: bool = False
+    """Whether the cell was trained on what the column measures."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +116,13 @@ def interval(estimate: Estimate, places: int, form: Any = fixed) -> str:
     return "" if np.isnan(estimate.low) else f"[{form(estimate.low, places)}, {form(estimate.high, places)}]"
 
 
-def heading(column: Column, measures: Mapping[str, Measure]) -> tuple[str, str]:
-    """Title and small print (unit, window, direction) of a column."""
+def heading(column: Column, measures: Mapping[str, Measure], *, optimised: bool = False) -> tuple[str, str]:
+    """Title and small print (unit, window, direction, and whether some cell was trained on it) of a column."""
     name, window = column
     measure = judge(measures[name], window)
     arrow = f"→ {measure.target:g}" if measure.better == "target" else ARROWS[measure.better]
     silent = window.startswith("drift")
-    small = [measure.unit, WINDOW_WORDS[window], "" if silent else arrow]
+    small = [measure.unit, WINDOW_WORDS[window], "" if silent else arrow, OPTIMISED if optimised else ""]
     return measure.title, ", ".join(word for word in small if word)
 
 
@@ -131,8 +135,10 @@ def cells_table(
     """
     fair = all(window == CLIP for _, window in columns)
     names = [name for name in (*summary.cells, *summary.baselines) if fair or name not in summary.other_length]
-    rows = [Row(name, _kind(name, summary), tuple(_field(summary, name, c) for c in columns)) for name in names]
-    headers = [heading(column, measures) for column in columns]
+    rows = [
+        Row(name, _kind(name, summary), tuple(_field(summary, measures, name, c) for c in columns)) for name in names
+    ]
+    headers = [heading(c, measures, optimised=summary.optimised(measures[c[0]])) for c in columns]
     if rates:
         headers.append(("speed", "frames per second, ↑"))
         rows = [Row(r.name, r.kind, (*r.fields, Shown(fixed(rates.get(r.name, np.nan), 1)))) for r in rows]
@@ -146,39 +152,40 @@ def metrics_table(summary: Summary, measures: Mapping[str, Measure], window: str
     headers = tuple((name, _kind(name, summary)) for name in names)
     rows = [
         Row(
-            _titled(metric, measures),
+            _titled(metric, measures, summary),
             "cell",
-            tuple(_field(summary, name, (metric, window)) for name in names),
+            tuple(_field(summary, measures, name, (metric, window)) for name in names),
         )
         for metric in used
     ]
     return Table(headers, tuple(row for row in rows if any(field.value != DASH for field in row.fields)))
 
 
-def _titled(metric: str, measures: Mapping[str, Measure]) -> str:
-    title, small = heading((metric, "all"), measures)
-    return f"{title} ({small})" if small else title
+def _titled(metric: str, measures: Mapping[str, Measure], summary: Summary) -> str:
+    return _with(*heading((metric, "all"), measures, optimised=summary.optimised(measures[metric])))
 
 
 def _kind(name: str, summary: Summary) -> str:
     return "reference" if name == summary.reference else "baseline" if name in summary.baselines else "cell"
 
 
-def _field(summary: Summary, name: str, column: Column) -> Shown:
+def _field(summary: Summary, measures: Mapping[str, Measure], name: str, column: Column) -> Shown:
     places = decimals(table[column].mean for table in summary.estimates.values())
     estimate, compared = summary.estimates[name][column], summary.compared(name, column)
     value, spread = fixed(estimate.mean, places), interval(estimate, places)
+    optimised = summary.optimised(measures[column[0]], name)
     if compared is None or np.isnan(compared.difference.mean):
-        return Shown(value, spread)
+        return Shown(value, spread, optimised=optimised)
     change = signed(compared.difference.mean, places)
-    return Shown(value, spread, change, interval(compared.difference, places, signed), compared.verdict)
+    return Shown(value, spread, change, interval(compared.difference, places, signed), compared.verdict, optimised)
 
 
 def verdicts(summary: Summary, measures: Mapping[str, Measure]) -> list[Verdict]:
-    """One verdict for every cell against the reference, over the primary columns."""
+    """One verdict for every cell against the reference, over the primary columns; what it was trained on comes last."""
     found = []
     for cell in summary.cells:
-        compared = [c for column in summary.primary_of(cell) if (c := summary.compared(cell, column)) is not None]
+        known = [c for column in summary.primary_of(cell) if (c := summary.compared(cell, column)) is not None]
+        compared = sorted(known, key=lambda c: summary.optimised(measures[c.metric], c.cell, c.reference))
         if compared:
             groups = {word: [c for c in compared if c.verdict == word] for word in ("better", "worse", "unclear")}
             said = [(word, [_finding(c, summary, measures) for c in some]) for word, some in groups.items() if some]
@@ -195,11 +202,17 @@ def _finding(compared: Comparison, summary: Summary, measures: Mapping[str, Meas
     column = (compared.metric, compared.window)
     places = decimals(table[column].mean for table in summary.estimates.values())
     title, window = measures[compared.metric].title, WINDOW_WORDS[compared.window]
-    place = f"{title}, {window}" if window else title
+    trained = OPTIMISED if summary.optimised(measures[compared.metric], compared.cell, compared.reference) else ""
     if compared.verdict == "unclear":
-        return f"{title} ({window})" if window else title
+        return _with(title, window, trained)
     change = f"{signed(compared.difference.mean, places)} {interval(compared.difference, places, signed)}"
-    return f"{place} ({change.strip()})"
+    return _with(f"{title}, {window}" if window else title, change.strip(), trained)
+
+
+def _with(title: str, *notes: str) -> str:
+    """A title with what there is to add in brackets."""
+    said = ", ".join(filter(None, notes))
+    return f"{title} ({said})" if said else title
 
 
 def details(summary: Summary, measures: Mapping[str, Measure]) -> list[tuple[str, ...]]:
@@ -211,7 +224,7 @@ def details(summary: Summary, measures: Mapping[str, Measure]) -> list[tuple[str
         rows.append(
             (
                 f"{c.cell} - {c.reference}",
-                measures[c.metric].title,
+                _with(measures[c.metric].title, OPTIMISED if summary.optimised(measures[c.metric], c.cell) else ""),
                 WINDOW_WORDS[c.window] or "whole video",
                 signed(c.difference.mean, places),
                 interval(c.difference, places, signed) or DASH,
@@ -235,5 +248,6 @@ def worst(records: Sequence[Record], summary: Summary, measures: Mapping[str, Me
             ranked = sorted(known, key=lambda row: (-row[0], row[1].cell, row[1].prompt, row[1].seed))[:WORST]
             places = decimals(score for _, _, score in ranked)
             rows = [(r.cell, r.prompt, str(r.seed), fixed(score, places), r.video) for _, r, score in ranked]
-            return Worst(", ".join(filter(None, heading((metric, window), measures))), tuple(rows))
+            words = heading((metric, window), measures, optimised=summary.optimised(measures[metric]))
+            return Worst(", ".join(filter(None, words)), tuple(rows))
     return None

@@ -31,7 +31,7 @@ def texts(results: Results) -> dict[str, Any]:
         "scopes": sorted({cell["scope"] for cell in results.speed.get("cells", [])}),
         "protocol": protocol(results.content, made),
         "cell_settings": [(cell, settings(metadata[cell], differing(metadata))) for cell in metadata],
-        "caveats": caveats(records, summary, results.content),
+        "caveats": caveats(records, summary, results.content, measures),
         "worst": view.worst(records, summary, measures),
         "skipped": sorted(results.content["skipped"].items()),
     }

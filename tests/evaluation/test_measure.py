@@ -9,10 +9,13 @@ import torch
 
 from evaluation import metrics
 from evaluation.evidence import Evidence, look
+from evaluation.instruments import Equipment
 from evaluation.measure import Measure, choose, discover
 from tests.evaluation.made import MOVING, truth
 
-MEASURES = discover()
+MEASURES = {name: measure for name, measure in discover().items() if not Equipment().lacking(measure.needs)}
+"""Those that need no weights; `tests/evaluation/metrics/test_networks.py` sweeps the others."""
+
 SPREAD = {
     "scroll_ratio": 0.13,  # captioned speeds vary by 12 %
     "motion_ratio": 0.6,  # these four have their target on average over captions: tests/evaluation/metrics
@@ -90,7 +93,7 @@ def test_a_target_must_be_known() -> None:
 
 def test_metrics_are_chosen_by_name() -> None:
     assert list(choose(["contrast", "jitter"])) == ["contrast", "jitter"]
-    assert choose(None) == MEASURES
+    assert choose(None) == discover()
     with pytest.raises(ValueError, match=r"'contrst' is unknown; allowed: .*contrast"):
         choose(["contrst"])
 
@@ -106,3 +109,18 @@ def test_a_new_file_is_found_and_a_taken_name_refused(monkeypatch: pytest.Monkey
     (tmp_path / "zz_taken_for_a_test.py").write_text(text.format("contrast"))
     with pytest.raises(ValueError, match=r"zz_taken_for_a_test.*'contrast' is taken"):
         discover()
+
+
+def test_a_reward_optimises_what_names_it() -> None:
+    measure = replace(MEASURES["contrast"], optimised_by=("tracked_motion", "VideoReward"))
+    assert measure.optimised("tracked_motion")
+    assert measure.optimised("weighted_sum: 2 VideoReward MQ (uncalibrated) + 1 frame_difference")
+    assert not any(measure.optimised(reward) for reward in ("none", "", "frame_difference"))
+
+
+def test_rewards_that_metrics_name_exist() -> None:
+    options = {path.stem for path in Path("configs/reward").glob("*.yaml")}
+    named = {measure.name: measure.optimised_by for measure in MEASURES.values() if measure.optimised_by}
+    assert {"net_displacement", "frame_difference", "one_sprite"} <= set(named)
+    for name, rewards in named.items():
+        assert set(rewards) & options, f"{name}: none of {rewards} is an option in configs/reward"

@@ -43,6 +43,15 @@ def test_reasons_for_care_are_found(records: list[Record], words: str) -> None:
     assert words in found(records)
 
 
+def test_metrics_that_training_optimised_are_named() -> None:
+    scores = {"net_displacement": 1.0, "frame_difference": 1.0, "palette_drift": 1.0}
+    records = [record("a", seed, scores, metadata={"reward": "weighted_sum: 1 tracked_motion"}) for seed in range(24)]
+    words = "\n".join(
+        caveats(records, summarise(records, discover()), {"failed": [], "skipped": {}}, measures=discover())
+    )
+    assert "(a: weighted_sum: 1 tracked_motion): metrics of the same quantity, here net displacement, are opt" in words
+
+
 def test_training_without_a_reward_is_no_reason() -> None:
     assert "reward" not in found([record("a", s, TOY, metadata={"reward": "none"}) for s in range(24)])
 

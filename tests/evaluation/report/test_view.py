@@ -101,3 +101,46 @@ def test_details_list_the_primary_comparisons(summary: Summary) -> None:
         ("teacher - none", "net displacement", "first clip"),
     ]
     assert rows[0][5:] == ("100 %", "24", "< 0.001")
+
+
+@pytest.fixture(scope="module")
+def trained() -> Summary:
+    """A cell trained on the motion it is compared on, and on palettes it was not trained on."""
+    rng = np.random.default_rng(0)
+    records = [
+        record(
+            cell,
+            seed,
+            {"net_displacement": far + rng.normal(), "palette_drift": drift + rng.normal(0, 0.01)},
+            metadata={"reward": reward},
+        )
+        for cell, far, drift, reward in (("dmd", 5.0, 0.1, "none"), ("re_dmd", 9.0, 0.05, "tracked_motion"))
+        for seed in range(24)
+    ]
+    return summarise(records, MEASURES)
+
+
+def test_what_a_cell_was_trained_on_is_marked(trained: Summary) -> None:
+    table = view.cells_table(trained, MEASURES, trained.primary, {})
+    assert [small for _, small in table.headers] == ["px in 12 frames, ↑, optimised", "last third, ↓"]
+    assert {row.name: [field.optimised for field in row.fields] for row in table.rows} == {
+        "dmd": [False, False],
+        "re_dmd": [True, False],
+    }
+    rows = [row.name for row in view.metrics_table(trained, MEASURES, "all").rows]
+    assert rows == ["net displacement (px in 12 frames, ↑, optimised)", "palette drift (↓)"]
+    assert [row[1] for row in view.details(trained, MEASURES)] == ["net displacement (optimised)", "palette drift"]
+
+
+def test_verdicts_name_what_was_optimised_last_and_say_so(trained: Summary) -> None:
+    (verdict,) = view.verdicts(trained, MEASURES)
+    (words, found), *others = verdict.said
+    assert (words, others) == ("better on", [])
+    assert found.startswith("palette drift, last third (-0.05")
+    assert ", net displacement (+4" in found
+    assert found.endswith(", optimised)")
+
+
+def test_nothing_is_optimised_without_a_reward(summary: Summary) -> None:
+    assert "optimised" not in repr([view.details(summary, MEASURES), view.verdicts(summary, MEASURES)])
+    assert not any(field.optimised for row in view.metrics_table(summary, MEASURES, "all").rows for field in row.fields)

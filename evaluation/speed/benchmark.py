@@ -108,7 +108,7 @@ def benchmark(order: Order, out: Path, console: Console | None = None) -> Path:
     """
     console = console or Console()
     earlier = {str(path): read_speeds(path) for path in order.against}
-    device = order.equipment.device
+    device = ready(order.equipment.device)
     read, began = Instruments(Watch(clock_of(device)), gauge_of(device), power_of(device)), time.perf_counter()
     streamers = _load(order)
     loaded, state = time.perf_counter() - began, _state("before", read.power)
@@ -129,6 +129,19 @@ def benchmark(order: Order, out: Path, console: Console | None = None) -> Path:
     write_all(out, known)
     show(known, console)
     return out / "speed.json"
+
+
+def ready(device: str) -> str:
+    """A device, once it can be asked for its memory.
+
+    Raises:
+        ValueError: it is a GPU, and there is none.
+    """
+    if device.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise ValueError(f"benchmark: device is {device}, but there is no NVIDIA GPU; allowed: cpu")
+        torch.cuda.init()
+    return device
 
 
 def _cells(order: Order, streamers: Mapping[str, Streamer], watch: Watch) -> list[Cell]:

@@ -140,7 +140,8 @@ def beside(known: Mapping[str, Any], earlier: Mapping[str, Any], name: str, *, f
         same = now.get(cell["cell"], {key: anyone[key] for key in SIZE})
         told += refuse({f"{cell['cell']} now": same, f"{cell['cell']} {theirs}": cell["settings"]}, force=force)
     rows = [{**cell, "cell": f"{cell['cell']} ({name})"} for cell in earlier["cells"]]
-    return {**known, "cells": [*known["cells"], *rows], "remarks": [*known["remarks"], *told, *earlier["remarks"]]}
+    before = [f"{name}: {words}" for words in earlier["remarks"]]
+    return {**known, "cells": [*known["cells"], *rows], "remarks": [*known["remarks"], *told, *before]}
 
 
 def machine_of(known: Mapping[str, Any], like: Mapping[str, Any] | None = None) -> dict[str, Any]:

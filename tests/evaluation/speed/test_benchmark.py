@@ -12,7 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from evaluation.speed.benchmark import EXPORT, Order, benchmark, busy
+from evaluation.speed.benchmark import EXPORT, Order, benchmark, busy, ready
 from reward_forcing.composition.places import shipped
 from reward_forcing.streaming import Equipment, MemoryWish
 
@@ -183,6 +183,13 @@ def test_a_gpu_tells_its_memory(tmp_path: Path) -> None:
     assert cell["quality"]["verdict"] == "plausible"
     assert found["environment"]["driver"] != "none"
     assert not any("wall clock" in words for words in found["remarks"])
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert ready("cpu") == "cpu"
+    with pytest.raises(ValueError, match="device is cuda, but there is no NVIDIA GPU; allowed: cpu"):
+        ready("cuda")
 
 
 def test_a_busy_machine_is_remarked() -> None:

@@ -115,6 +115,7 @@ def test_earlier_rows_stand_beside_new_ones() -> None:
         "student (old.json)",
         "theirs|x (old.json)",
     ]
+    assert both["remarks"] == [*known()["remarks"], *(f"old.json: {words}" for words in known()["remarks"])]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ def test_states_seen_are_distributed_like_states_known() -> None:
     seen = toy_truth.states(watched("fast", "pan-fast", 30, 12))
     true = toy_truth.true_states("fast", "pan-fast")
     assert seen.flatten(0, 1).mean(0) == pytest.approx(true.mean.float(), abs=1.5)
-    assert seen.flatten(0, 1).std(0) == pytest.approx(true.covariance.diagonal().sqrt().float(), rel=0.35)
+    spread = (true.covariance.diagonal() - toy_truth.TOLERANCE**2).sqrt().float()
+    assert seen.flatten(0, 1).std(0) == pytest.approx(spread, rel=0.35)
     assert toy_truth.true_states("fast", "plain").covariance[4, 4] == pytest.approx(toy_truth.TOLERANCE**2, rel=1e-6)
 
 

@@ -159,16 +159,25 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     add("--reference", metavar="CELL", help="what the others are compared with (default: the manifest's first cell)")
     add("--metrics", nargs="+", metavar="NAME", help="which to take (default: all)")
     add("--no-baselines", action="store_true", help="leave out the truth and the frozen first frame")
+    add = command.add_argument_group("networks that look at videos").add_argument
+    told = "a folder of weights (default: checkpoints/evaluation), and single files; `evaluation doctor` lists them"
+    add("--weights", nargs="+", default=[], metavar="FOLDER|KEY=FILE", help=told)
+    add("--device", default="auto", help="where they run: auto, cpu, cuda, ... (default: %(default)s)")
+    add("--download", action="store_true", help="fetch weights that are not on this machine")
 
 
 def _report(command: argparse.ArgumentParser) -> None:
-    command.epilog = "examples:\n  reward-forcing report runs/generated/metrics.json --reference static"
+    command.epilog = """examples:
+  reward-forcing report runs/generated --reference static
+  reward-forcing report runs/monday runs/tuesday --out both.html      (cells of both, side by side)
+  reward-forcing report runs/generated --tensorboard runs/tensorboard"""
     add = command.add_argument
-    add("metrics", type=Path, help="metrics.json, or the folder it is in")
-    add("--out", type=Path, help="the page (default: report.html beside the metrics)")
+    add("runs", type=Path, nargs="+", metavar="RUN", help="results.json, or the folder it is in; several become one")
+    add("--out", type=Path, help="the page (default: report.html beside the results, or in the folder of all of them)")
     add("--reference", metavar="CELL", help="what the others are compared with (default: as evaluated)")
-    add("--speed", type=Path, help="speed.json (default: the one beside the metrics, if there is one)")
+    add("--speed", type=Path, help="speed.json (default: those beside the results, where there are any)")
     add("--title", default="Streaming videos compared", help="of the page (default: %(default)s)")
+    add("--tensorboard", type=Path, metavar="FOLDER", help="write curves, settings and samples for TensorBoard, too")
 
 
 def _frames(text: str) -> int | None:

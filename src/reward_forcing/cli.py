@@ -50,24 +50,36 @@ def _run_demo(given: argparse.Namespace) -> Any:
 
 
 def _run_evaluate(given: argparse.Namespace) -> None:
+    from evaluation.backends.equip import equip, needed_by
     from evaluation.evaluate import evaluate
+    from evaluation.measure import choose
 
+    needs = needed_by(choose(given.metrics).values())
     done = evaluate(
         given.manifest,
         given.out,
         reference=given.reference,
         metrics=given.metrics,
         baselines=not given.no_baselines,
+        equipment=equip(needs, given.weights, given.device, download=given.download),
     )
     print(f"scores: {done}\nnext: reward-forcing report {done}")
 
 
 def _run_report(given: argparse.Namespace) -> None:
-    from evaluation.report import print_table, write_report
+    from evaluation.report.page import write_report
+    from evaluation.report.reading import read_results
+    from evaluation.report.terminal import print_table
 
-    page = write_report(given.metrics, given.out, reference=given.reference, speed=given.speed, title=given.title)
-    print_table(given.metrics, given.reference)
+    page = write_report(given.runs, given.out, reference=given.reference, speed=given.speed, title=given.title)
+    print_table(given.runs, given.reference)
     print(f"report: {page}")
+    if given.tensorboard:
+        from evaluation.report.tensorboard import write_tensorboard
+
+        found = read_results(given.runs, given.reference)
+        write_tensorboard(given.tensorboard, found.records, found.summary, found.measures, found.folder)
+        print(f"TensorBoard: tensorboard --logdir {given.tensorboard}")
 
 
 def _run_evaluation(given: argparse.Namespace) -> None:
@@ -195,9 +207,7 @@ def _run_generate(given: argparse.Namespace) -> None:
     )
     for cell, pace in paces.items():
         skipped = f"; {pace.skipped} videos were there already" if pace.skipped else ""
-        print(
-            f"{cell}: first frames after {pace.first:.2f} s, {pace.fps:.1f} frames/s over {pace.frames} frames{skipped}"
-        )
+        print(f"{cell}: first frames after {pace.first:.2f} s, {pace} over {pace.frames} frames{skipped}")
     print(f"videos and manifest: {given.out}")
 
 

@@ -84,7 +84,10 @@ def drift_ratio(scores: Scores) -> Float[np.ndarray, "*video"]:
 
 
 def drift_vde_normalised(scores: Scores) -> Float[np.ndarray, "*video"]:
-    """The same as a weighted mean, which does not depend on the number of windows: 0.1 is a change by 10 %."""
+    """Mean relative change from the first window, early windows weighing most (VDE, normalised): 0.1 is 10 %.
+
+    A weighted mean: it does not depend on the number of windows.
+    """
     weights = np.where(np.isnan(scores), 0, _vde_weights(scores)).sum(-1)
     return np.where(weights > 0, drift_vde(scores) / np.where(weights > 0, weights, 1), np.nan)
 

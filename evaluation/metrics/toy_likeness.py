@@ -22,7 +22,7 @@ def shape_kept(evidence: Evidence) -> Float[Tensor, "clip frame"]:
 
 
 def identity(evidence: Evidence) -> Float[Tensor, "clip frame"]:
-    """1 where both are kept."""
+    """1 where the sprite has both the colour and the shape it had in the first chunk."""
     return evidence.toy.colour_kept * evidence.toy.shape_kept
 
 

@@ -3,8 +3,9 @@
 Reads `amt-s.pth` (3.0 M parameters). VBench's motion smoothness compares every other frame with what AMT-S puts in its
 place.
 
-Written afresh from the paper and from the names and shapes in the checkpoint. The authors' code and weights are under
-CC BY-NC 4.0: none of their code is here, and whether the weights may be used is between their licence and the user.
+Written afresh from the paper, from the names and shapes in the checkpoint, and from what goes in and out of the layers
+of the original when it runs. The authors' code and weights are under CC BY-NC 4.0: none of their code is here, and
+whether the weights may be used is between their licence and the user.
 
 Agreement with VBench 0.1.5's copy of AMT-S on equal random weights (26 Nov 2026, torch 2.15, CPU; three scales, two
 times, batches of two): within 2e-13 in fp64 at time 0.5, within 3e-5 in fp32 (8e-5 where weights are so wild that most

@@ -1,6 +1,8 @@
 """What else lies in a GPU's memory: text encoders, codecs, reward models."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from reward_forcing.plan.networks import WIDTHS
@@ -10,11 +12,13 @@ PARAMETERS: Final = {
     "umt5.load_umt5": 5_680_910_336,
     "load_wan_codec": 126_892_531,
     "load_tiny_codec": 11_315_539,
-    "ClipScore": 427_616_513,
     "OpticalFlow": 5_257_536,
     "video_align": 2_208_985_600,
 }
 """What the end of a target, or a part of it, stands for: parameters of the published model."""
+
+CLIP: Final = "ClipScore"
+"""The part of a target that stands for a CLIP of the architecture that its node names."""
 
 FIXED_WIDTHS: Final = {"ClipScore": 4, "OpticalFlow": 4, "video_align": 2}
 """Bytes of a parameter where a node does not say."""
@@ -27,11 +31,36 @@ def resident(node: Any, *, offloaded: bool = False) -> dict[str, tuple[int, int]
     """Parameters and bytes of each model that a node keeps in memory all the time, or only while it is used."""
     found: dict[str, tuple[int, int]] = {}
     for target, part in _nodes(node):
-        for name, parameters in PARAMETERS.items():
+        for name in (*PARAMETERS, CLIP):
             if name in target and bool(part.get("offload")) == offloaded:
+                parameters = clip_parameters(str(part["model"])) if name == CLIP else PARAMETERS[name]
                 width = WIDTHS.get(str(part.get("dtype")), FIXED_WIDTHS.get(name, 2))
                 found[name] = (parameters, parameters * width)
     return found
+
+
+@cache
+def clip_parameters(model: str) -> int:
+    """Parameters of a CLIP, which is built without memory.
+
+    Args:
+        model: a name that open_clip knows, or a JSON file of a model.
+
+    Raises:
+        ValueError: there is no such model.
+    """
+    import open_clip
+    import torch
+
+    path = Path(model)
+    if path.suffix == ".json" and path.is_file():
+        open_clip.add_model_config(path)
+    name = path.stem if path.suffix == ".json" else model
+    if name not in open_clip.list_models():
+        raise ValueError(f"plan: a CLIP is called {model!r}, which open_clip does not know; allowed: such as ViT-L-14")
+    with torch.device("meta"):
+        clip = open_clip.create_model(name, pretrained=None, load_weights=False, device="meta")
+    return sum(parameter.numel() for parameter in clip.parameters())
 
 
 def judging_bytes(reward: Any, geometry: Geometry, batch: int) -> int:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from reward_forcing.plan import helpers
+from reward_forcing.plan import helpers, objectives
 from reward_forcing.plan.costs import GIGA, decode_flops
 from reward_forcing.plan.hardware import Hardware
 from reward_forcing.plan.networks import WIDTHS, Network, Node, networks_of
-from reward_forcing.plan.phases import clip_flops, clip_phase, distillation_flops, distillation_phases, update
+from reward_forcing.plan.phases import distillation_flops, distillation_phases, update
 from reward_forcing.plan.situation import Situation, situation_of
 
 LARGE: Final = 200_000_000
@@ -112,8 +112,10 @@ def make_plan(values: Node) -> Plan | None:
         flops = distillation_flops(run, networks, int(module["fake_score_steps"]), judging=decoding)
     else:
         learner = next(network for network in networks.values() if network.learning)
-        phases = {"clips": clip_phase(run, learner), "update": update(run, learner)}
-        flops = clip_flops(run, learner, next((n for n in networks.values() if not n.learning), None))
+        guide = next((network for network in networks.values() if not network.learning), None)
+        work = objectives.work_of(run, module)
+        phases = {**objectives.phases(run, work, learner, guide), "update": update(run, learner)}
+        flops = objectives.operations(work, learner, guide)
     return Plan(
         lines=(*_network_lines(run, networks, module), *_helper_lines(module)),
         phases={name: size + gathered(run, networks) for name, size in phases.items()},

@@ -62,6 +62,11 @@ class Evidence:
         return self.signals[name].exactly(self.start, self.stop)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What kept instruments from looking."""
+        return tuple(dict.fromkeys(signal.note for signal in self.signals.values() if signal.note))
+
+    @property
     def toy(self) -> Track:
         """The track. Raises ValueError for videos of other worlds."""
         if self.track is None:

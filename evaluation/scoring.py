@@ -85,7 +85,9 @@ def score(sights: Sequence[Sight], rules: Rules, folder: Path) -> list[Record]:
     """Score videos of one kind with all metrics, in all windows; `folder` is what paths are relative to."""
     first = sights[0]
     usable = {name: m for name, m in rules.measures.items() if first.toy or m.kind == "any"}
-    asked = replace(first.asked, prompts=tuple(sight.task.entry.prompt for sight in sights))
+    entries = [sight.task.entry for sight in sights]
+    prompts, details = (tuple(getattr(entry, name) for entry in entries) for name in ("prompt", "metadata"))
+    asked = replace(first.asked, prompts=prompts, details=details)
     instruments = rules.equipment.only(need for measure in usable.values() for need in measure.needs)
     pieces = (torch.stack(parts) for parts in zip(*(sight.pieces() for sight in sights), strict=True))
     with torch.inference_mode():
@@ -104,7 +106,7 @@ def score(sights: Sequence[Sight], rules: Rules, folder: Path) -> list[Record]:
             windows=windows,
             scores={name: tuple(rows[i].tolist()) for name, rows in table.items()},
             metadata={} if sight.task.baseline else sight.task.entry.metadata,
-            notes=sight.notes,
+            notes=(*sight.notes, *evidence.notes),
         )
         for i, sight in enumerate(sights)
     ]

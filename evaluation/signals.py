@@ -7,7 +7,7 @@ on them) runs once a video, and a window of the video is a selection of rows.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -27,6 +27,8 @@ class Signal:
     values: Float[Tensor, "clip row *feature"]
     spans: Int[Tensor, "row 2"] | None
     """First and last frame each row is about; None: about the whole videos, whatever part of them is asked for."""
+    note: str = ""
+    """What kept the instrument from looking, if something did."""
 
     def between(self, start: int, stop: int) -> "Signal":
         """The rows that are about frames start..stop-1 only."""
@@ -41,7 +43,7 @@ class Signal:
             found = (self.spans == torch.tensor([start, stop - 1])).all(1).nonzero()
             if len(found):
                 return self.values[:, int(found[0])]
-        return torch.full_like(self.values[:, :1], torch.nan).expand(-1, 1, *self.values.shape[2:])[:, 0]
+        return torch.full((len(self.values), *self.values.shape[2:]), torch.nan)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,12 @@ class Asked:
     fps: float
     windows: tuple[tuple[int, int], ...] = ()
     """Start and stop of the parts that will be asked for."""
+    details: tuple[Mapping[str, Any], ...] = ()
+    """What else is known about each, as in its manifest's metadata; none is known by default."""
+
+    def known(self) -> tuple[Mapping[str, Any], ...]:
+        """The details of every video, empty ones where none are known."""
+        return self.details or ({},) * len(self.prompts)
 
 
 class Watcher(Protocol):

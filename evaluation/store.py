@@ -52,7 +52,8 @@ class Store:
     def _merge(self, fingerprint: str, record: Record, marks: Mapping[str, str]) -> None:
         before = self.records.get(fingerprint)
         scores = {**(before.scores if before else {}), **record.scores}
-        self.records[fingerprint] = replace(record, scores=scores)
+        notes = tuple(dict.fromkeys([*(before.notes if before else ()), *record.notes]))
+        self.records[fingerprint] = replace(record, scores=scores, notes=notes)
         self.marks.setdefault(fingerprint, {}).update(marks)
 
     def lacks(self, fingerprint: str, marks: Mapping[str, str]) -> bool:

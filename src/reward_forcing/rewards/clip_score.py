@@ -102,20 +102,20 @@ def clip_pixels(
     return (resized[..., top : top + height, left : left + width] - mean) / std
 
 
-def load_clip(model: str, pretrained: str | None) -> tuple[nn.Module, Any]:
-    """A frozen CLIP and its tokenizer; random weights are the same every time. Errors as for ClipScore."""
+def load_clip(model: str, pretrained: str | None, place: str = "rewards.clip") -> tuple[nn.Module, Any]:
+    """A frozen CLIP and its tokenizer; random weights are the same every time. Errors are about `place`."""
     import open_clip
 
-    name = _known(model)
+    name = _known(model, place)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         clip = open_clip.create_model(name, pretrained=None, load_weights=False)
     if pretrained is not None:
-        _fill(clip, model, pretrained)
+        _fill(clip, model, pretrained, place)
     return clip.eval().requires_grad_(requires_grad=False), open_clip.get_tokenizer(name)
 
 
-def _known(model: str) -> str:
+def _known(model: str, place: str) -> str:
     """The name under which open_clip knows a model. Raises ValueError when there is none."""
     import open_clip
 
@@ -124,27 +124,27 @@ def _known(model: str) -> str:
         try:
             json.loads(path.read_text("utf-8"))["embed_dim"]
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"rewards.clip: {path} is no model of open_clip ({error!r})") from error
+            raise ValueError(f"{place}: {path} is no model of open_clip ({error!r})") from error
         open_clip.add_model_config(path)
         return path.stem
     if model not in open_clip.list_models():
         raise ValueError(
-            f"rewards.clip: model is {model!r}; allowed: a JSON file of a model, or a name that open_clip knows, "
+            f"{place}: model is {model!r}; allowed: a JSON file of a model, or a name that open_clip knows, "
             "such as ViT-B-32, ViT-L-14, ViT-H-14"
         )
     return model
 
 
-def _fill(clip: nn.Module, model: str, pretrained: str) -> None:
+def _fill(clip: nn.Module, model: str, pretrained: str, place: str) -> None:
     import open_clip
 
     if not Path(pretrained).is_file():
         raise ValueError(
-            f"rewards.clip: pretrained is {pretrained!r}, and there is no such file; give weights of {model} in "
+            f"{place}: pretrained is {pretrained!r}, and there is no such file; give weights of {model} in "
             "open_clip's form (for instance open_clip_model.safetensors), or null for random ones"
         )
     try:
         open_clip.load_checkpoint(clip, pretrained, strict=True)
     except Exception as error:  # whatever readers of pickles, TorchScript and safetensors raise
         said = first_line(error)
-        raise ValueError(f"rewards.clip: {pretrained} does not hold the weights of {model} ({said})") from error
+        raise ValueError(f"{place}: {pretrained} does not hold the weights of {model} ({said})") from error

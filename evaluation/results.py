@@ -10,7 +10,7 @@ from evaluation.provenance import arithmetic_digest, digest, prompts_digest, sha
 from evaluation.scoring import Rules
 from evaluation.sights import Failure
 from evaluation.signals import PIECE
-from evaluation.statistics import RESAMPLES
+from evaluation.statistics.intervals import RESAMPLES
 from evaluation.summary import Summary
 from evaluation.table import Record, plain, to_json
 

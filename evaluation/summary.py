@@ -7,9 +7,10 @@ from typing import Final, Literal
 import numpy as np
 from jaxtyping import Float
 
-from evaluation import courses, statistics
-from evaluation.crossed import Key, bootstrap_of, column_by_column, difference_of, key_of, means
+from evaluation import courses
 from evaluation.measure import Measure
+from evaluation.statistics import intervals
+from evaluation.statistics.crossed import Key, bootstrap_of, column_by_column, difference_of, key_of, means
 from evaluation.table import Record, metric_names, sliding
 from evaluation.windows import CLIP, PARTS, WHOLE
 
@@ -213,8 +214,8 @@ def compare(
     unknown = np.isnan(a) | np.isnan(b) | unequal & np.array([window != CLIP for _, window in columns])
     a, b = np.where(unknown, np.nan, a), np.where(unknown, np.nan, b)
     improvement = column_by_column(a, keys, lambda some: _improvement(a, b, keys, judges, some))
-    by_prompt = statistics.cluster_means(a, prompts), statistics.cluster_means(b, prompts)
-    won = statistics.share_won(_errors(by_prompt[1], judges) - _errors(by_prompt[0], judges))
+    by_prompt = intervals.cluster_means(a, prompts), intervals.cluster_means(b, prompts)
+    won = intervals.share_won(_errors(by_prompt[1], judges) - _errors(by_prompt[0], judges))
     return [
         Comparison(
             cell=ours[0].cell,
@@ -224,7 +225,7 @@ def compare(
             difference=difference,
             verdict=verdict(improvement.low[i], improvement.high[i]),
             won=float(won[i]),
-            p=statistics.sign_flip_p((by_prompt[0] - by_prompt[1])[:, i]),
+            p=intervals.sign_flip_p((by_prompt[0] - by_prompt[1])[:, i]),
             prompts=int((~np.isnan(by_prompt[0][:, i])).sum()),
         )
         for i, ((metric, window), difference) in enumerate(zip(columns, _estimates(a - b, keys), strict=True))
@@ -237,7 +238,7 @@ def _improvement(
     keys: Sequence[Key],
     judges: Mapping[Column, Measure],
     some: Sequence[int],
-) -> statistics.Interval:
+) -> intervals.Interval:
     """By how much ours are better, in some of the columns."""
     chosen = {column: judge for i, (column, judge) in enumerate(judges.items()) if i in set(some)}
     return difference_of(lambda drawn: -_errors(drawn, chosen), ours[:, some], keys, theirs[:, some], keys)
@@ -259,5 +260,5 @@ def verdict(low: float, high: float) -> Literal["better", "worse", "unclear", "o
 def adjusted(summary: Summary) -> tuple[Comparison, ...]:
     """The same comparisons, p-values of the primary ones corrected for their number (over all cells)."""
     chosen = [i for i, c in enumerate(summary.comparisons) if summary.is_primary(c)]
-    p_values = dict(zip(chosen, statistics.holm([summary.comparisons[i].p for i in chosen]), strict=True))
+    p_values = dict(zip(chosen, intervals.holm([summary.comparisons[i].p for i in chosen]), strict=True))
     return tuple(replace(c, p=p_values.get(i, c.p)) for i, c in enumerate(summary.comparisons))

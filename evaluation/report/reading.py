@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from evaluation.crossed import key_of
 from evaluation.measure import Measure, discover
 from evaluation.results import RESULTS, SCHEMA
 from evaluation.speed.writing import read_speeds
+from evaluation.statistics.crossed import key_of
 from evaluation.summary import Summary, summarise
 from evaluation.table import Record, from_json
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from jaxtyping import Float
 
-from evaluation.crossed import Key, bootstrap_of, cross, difference_of, key_of, means, paired
-from evaluation.statistics import Interval, bootstrap, draws, mean_interval, percentiles, t_quantile
+from evaluation.statistics.crossed import Key, bootstrap_of, cross, difference_of, key_of, means, paired
+from evaluation.statistics.intervals import Interval, bootstrap, draws, mean_interval, percentiles, t_quantile
 from tests.evaluation.made import record
 
 TRIALS = 500

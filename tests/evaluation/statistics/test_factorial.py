@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from jaxtyping import Float
 
-from evaluation.crossed import Key
-from evaluation.factorial import contrasts, design, effects
+from evaluation.statistics.crossed import Key
+from evaluation.statistics.factorial import contrasts, design, effects
 from tests.evaluation.made import record
 
 CELLS = [("none", "dmd"), ("ema", "dmd"), ("none", "re_dmd"), ("ema", "re_dmd")]

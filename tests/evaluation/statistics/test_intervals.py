@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.statistics import (
+from evaluation.statistics.intervals import (
     bootstrap,
     by_cluster,
     cluster_means,

@@ -10,9 +10,9 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from evaluation.crossed import Key, Method, bootstrap_of, key_of, means
 from evaluation.measure import Measure
-from evaluation.statistics import RESAMPLES, cluster_means, sign_flip_p
+from evaluation.statistics.crossed import Key, Method, bootstrap_of, key_of, means
+from evaluation.statistics.intervals import RESAMPLES, cluster_means, sign_flip_p
 from evaluation.summary import Column, scores
 from evaluation.table import Record
 

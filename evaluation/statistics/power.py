@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from evaluation.statistics import by_cluster
+from evaluation.statistics.intervals import by_cluster
 
 NORMAL: Final = NormalDist()
 

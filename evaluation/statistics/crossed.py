@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from evaluation.statistics import (
+from evaluation.statistics.intervals import (
     RESAMPLES,
     Columns,
     Interval,

@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float
 
-from evaluation.crossed import Key, key_of, paired
 from evaluation.measure import discover
-from evaluation.power import (
+from evaluation.results import RESULTS, SCHEMA
+from evaluation.statistics.crossed import Key, key_of, paired
+from evaluation.statistics.power import (
     USUAL,
     Demand,
     Noise,
@@ -23,7 +24,6 @@ from evaluation.power import (
     prompts_needed,
     smallest_difference,
 )
-from evaluation.results import RESULTS, SCHEMA
 from evaluation.summary import DRIFTS, WINDOWS, Column, scores
 from evaluation.table import Record, from_json, metric_names
 from evaluation.windows import CLIP

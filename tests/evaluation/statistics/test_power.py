@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import Float
 
-from evaluation.power import (
+from evaluation.statistics.intervals import mcnemar_p, sign_flip_p, t_quantile
+from evaluation.statistics.power import (
     USUAL,
     Demand,
     Noise,
@@ -19,7 +20,6 @@ from evaluation.power import (
     prompts_needed,
     smallest_difference,
 )
-from evaluation.statistics import mcnemar_p, sign_flip_p, t_quantile
 
 TRIALS = 400
 

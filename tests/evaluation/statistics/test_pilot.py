@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.crossed import Key
-from evaluation.pilot import Pilot, Stated, pilot_noise, plan, read_pilot, stated_noise, table
-from evaluation.power import USUAL, Demand, Noise, power_of, prompts_needed, smallest_difference
 from evaluation.results import SCHEMA
+from evaluation.statistics.crossed import Key
+from evaluation.statistics.pilot import Pilot, Stated, pilot_noise, plan, read_pilot, stated_noise, table
+from evaluation.statistics.power import USUAL, Demand, Noise, power_of, prompts_needed, smallest_difference
 from evaluation.table import Record, to_json, write_json
 from reward_forcing import cli
 from tests.evaluation.made import record

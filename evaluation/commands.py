@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from evaluation import pilot
 from evaluation.folders import export_plain, import_folder, missing_videos, write_entries
 from evaluation.manifest import Entry, read_manifest
-from evaluation.power import Demand
-from evaluation.table import from_json
+from evaluation.statistics import pilot
+from evaluation.statistics.power import Demand
+from evaluation.table import from_json, write_json
 from evaluation.vbench import official as package
 from evaluation.vbench.interpreter import find_interpreter
 from evaluation.vbench.layout import cell_of, export_official, number
@@ -236,6 +236,46 @@ def _tell_some(tell: Tell, lines: Sequence[str]) -> None:
         tell(f"  and {len(lines) - SHOWN} more")
 
 
+def doctor(
+    manifest: Path | None, *, weights: Sequence[str], device: str, rate: float | None, json: bool, tell: Tell
+) -> None:
+    """Tell what every metric needs, whether it is there, and what it costs. Raises ValueError for wrong arguments."""
+    from evaluation.doctor import as_json, examine, told
+
+    report = examine(manifest, weights, device, rate)
+    tell(as_json(report) if json else told(report))
+
+
+def distance(
+    real: Path,
+    fake: Path,
+    out: Path | None,
+    *,
+    extractor: str,
+    weights: Path | None,
+    frames: int,
+    stride: int,
+    device: str,
+    tell: Tell,
+) -> None:
+    """Tell how far a manifest's cells are from real videos, as sets. Raises ValueError where it cannot be told."""
+    from evaluation import distances
+    from evaluation.backends.equip import chosen_device
+    from evaluation.evaluate import Bar
+    from evaluation.extractors import Taking, find_extractor
+
+    taking, on = Taking(frames, stride), chosen_device(device)
+    ours, theirs = (read_manifest(path) for path in (real, fake))
+    network, name = find_extractor(extractor, weights, taking, on)
+    left = iter(range(len(ours) + len(theirs), 0, -1))
+    with Bar(len(ours) + len(theirs), {}, shown=True) as bar:
+        looking = distances.Looking(network, name, taking, on, lambda video: bar.advance(next(left), video))
+        report = distances.compare(ours, theirs, looking)
+    tell(distances.told(report))
+    if out is not None:
+        write_json(out, distances.content(report, real, fake))
+
+
 ACTIONS: Final[Mapping[str, Callable[..., None]]] = {
     "import": import_videos,
     "export": export_videos,
@@ -244,5 +284,7 @@ ACTIONS: Final[Mapping[str, Callable[..., None]]] = {
     "totals": tell_totals,
     "submit": submit,
     "plan": plan,
+    "doctor": doctor,
+    "distance": distance,
 }
 """What is called with the arguments of an action, and with `tell`."""

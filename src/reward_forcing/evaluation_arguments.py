@@ -19,6 +19,8 @@ def add_evaluation(command: argparse.ArgumentParser) -> None:
   reward-forcing evaluation export runs/generated/manifest.jsonl out --layout official --cell ema
   reward-forcing evaluation official runs/generated/manifest.jsonl --python ~/vbench/bin/python --cell ema
   reward-forcing evaluation totals runs/generated/vbench/ema
+  reward-forcing evaluation doctor runs/generated/manifest.jsonl --weights /data/weights
+  reward-forcing evaluation distance real/manifest.jsonl runs/generated/manifest.jsonl --extractor random
   reward-forcing evaluation plan runs/pilot/results.json --metric net_displacement --delta 0.05
   reward-forcing evaluation plan --proportion 0.66 --correlation 0.5 --delta 0.05"""
     actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -28,7 +30,9 @@ def add_evaluation(command: argparse.ArgumentParser) -> None:
     _official(actions.add_parser("official", help="score by the official VBench package, in an interpreter of its own"))
     _totals(actions.add_parser("totals", help="Quality, Semantic and Total of VBench's result files, or of ours"))
     _submit(actions.add_parser("submit", help="pack official results for VBench's leaderboard"))
+    _doctor(actions.add_parser("doctor", help="what every metric needs, whether it is there, and what it would cost"))
     _plan(actions.add_parser("plan", help="how many prompts a comparison needs, and what so many can show"))
+    _distance(actions.add_parser("distance", help="Fréchet and kernel distances between videos and real ones, as sets"))
 
 
 def _import(action: argparse.ArgumentParser) -> None:
@@ -107,6 +111,16 @@ def _submit(action: argparse.ArgumentParser) -> None:
     add("--prompt-set", required=True, help="name and digest, as `evaluation prompts` tells them")
 
 
+def _doctor(action: argparse.ArgumentParser) -> None:
+    add = action.add_argument
+    add("manifest", type=Path, nargs="?", help="of the videos whose cost is wanted (default: one of 81 frames, 480p)")
+    told = "a folder of weights (default: checkpoints/evaluation), and single files"
+    add("--weights", nargs="+", default=[], metavar="FOLDER|KEY=FILE", help=told)
+    add("--device", default="auto", help="where networks would run (default: %(default)s)")
+    add("--rate", type=float, metavar="TFLOPS", help="what it reaches a second (default: measured, an upper bound)")
+    add("--json", action="store_true", help="for programs")
+
+
 def _plan(action: argparse.ArgumentParser) -> None:
     add = action.add_argument
     told = "of a pilot: results.json, or the folder it is in; without it, --sd or --proportion"
@@ -133,6 +147,19 @@ def _plan(action: argparse.ArgumentParser) -> None:
         type=float,
         help="between differences of a prompt's seeds (default: as in the pilot, or 1)",
     )
+
+
+def _distance(action: argparse.ArgumentParser) -> None:
+    add = action.add_argument
+    add("real", type=Path, help="manifest of real videos, or of those that others should be like")
+    add("fake", type=Path, help="manifest of the videos to judge; every cell is compared")
+    add("--out", type=Path, help="write the numbers as JSON, too")
+    told = "random, toy (neither is FVD), i3d, videomae, or package.module:function (default: %(default)s)"
+    add("--extractor", default="random", metavar="NAME|MODULE:FUNCTION", help=told)
+    add("--weights", type=Path, metavar="PATH", help="I3D's TorchScript file, which is run; VideoMAE's folder")
+    add("--frames", type=int, default=16, help="of every video (default: %(default)s)")
+    add("--stride", type=int, default=1, help="frames from one to the next (default: %(default)s)")
+    add("--device", default="auto", help="where to compute (default: %(default)s)")
 
 
 def _layout(action: argparse.ArgumentParser) -> None:

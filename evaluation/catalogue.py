@@ -44,7 +44,7 @@ FOOLED: Final[Mapping[str, str]] = {
     "pan_direction": "speed does not count",
     "scroll_ratio": "a strong pattern is tracked better than a faded one",
     "chunk_seams": "a change of the whole level of motion; a few seams among many frames",
-    "palette_drift": f"{FROZEN}; so is a video that goes grey within its palette",
+    "palette_drift": f"{FROZEN}; so is one that goes grey; noise has all colours from the start",
     "contrast": f"{FROZEN}; over-contrast counters fading in a mean",
     "copy_score": "a wave that comes round once in 64 pixels; a grey video does not copy",
     "relapse_excess": "a still is below 0: never left, nothing to relapse",

@@ -19,7 +19,7 @@ from evaluation.measure import choose
 from evaluation.networks.dino import Dino, load_dino
 from evaluation.provenance import digest
 from evaluation.signals import Extractor
-from tests.evaluation.backends.small import DINO
+from tests.evaluation.backends.small import DINO, equipment
 from tests.evaluation.made import frozen, intact, write_study
 from tests.evaluation.networks.filling import filled
 
@@ -47,18 +47,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_missing_weights_are_told_and_nothing_is_imported(tmp_path: Path) -> None:
-    equipment = equip(["pixels", "dino", "flow"], [tmp_path])
-    assert equipment.instruments == BUILT_IN
-    assert equipment.missing["dino"].startswith("DINO ViT-B/16: dino_vitbase16_pretrain.pth is neither in")
-    assert "https://download.pytorch.org" in equipment.missing["flow"]
+    found = equip(["pixels", "dino", "flow"], [tmp_path])
+    assert found.instruments == BUILT_IN
+    assert found.missing["dino"].startswith("DINO ViT-B/16: dino_vitbase16_pretrain.pth is neither in")
+    assert "https://download.pytorch.org" in found.missing["flow"]
 
 
 def test_weights_that_are_there_become_an_instrument(folder: Path) -> None:
-    equipment = assemble([SMALL], Shelf(folder=folder), CPU)
-    assert equipment.missing == {}
-    assert set(equipment.instruments) == {*BUILT_IN, "dino"}
-    found = digest(folder / "dino_vitbase16_pretrain.pth")
-    assert equipment.fingerprints == {"dino": f"dino sha256:{found}, cpu"}
+    found = assemble([SMALL], Shelf(folder=folder), CPU)
+    assert found.missing == {}
+    assert set(found.instruments) == {*BUILT_IN, "dino"}
+    sha = digest(folder / "dino_vitbase16_pretrain.pth")
+    assert found.fingerprints == {"dino": f"dino sha256:{sha}, cpu"}
 
 
 def test_fingerprints_have_versions_of_libraries(folder: Path) -> None:
@@ -87,13 +87,13 @@ def test_an_evaluation_skips_what_it_has_no_weights_for_and_goes_on_when_they_ar
 ) -> None:
     manifest = write_study(tmp_path, {"a": intact, "b": frozen}, frames=6)
     names = ["subject_consistency", "frame_difference"]
-    equipment = equip(needed_by(choose(names).values()), [tmp_path])
-    evaluate(manifest, equipment=equipment, progress=False, baselines=False)
+    found = equip(needed_by(choose(names).values()), [tmp_path])
+    evaluate(manifest, equipment=found, progress=False, baselines=False)
     held = json.loads((tmp_path / "results.json").read_text())
     assert "DINO ViT-B/16: dino_vitbase16_pretrain.pth is neither" in held["skipped"]["subject_consistency"]
     assert "subject_consistency" not in held["measures"]
     with pytest.raises(ValueError, match=r"metrics: subject_consistency: DINO ViT-B/16: .* get it \(343 MB\)"):
-        evaluate(manifest, equipment=equipment, metrics=names, progress=False)
+        evaluate(manifest, equipment=found, metrics=names, progress=False)
     evaluate(manifest, equipment=assemble([SMALL], Shelf(folder=folder), CPU), progress=False, baselines=False)
     held = json.loads((tmp_path / "results.json").read_text())
     means = {e["cell"]: e["mean"] for e in held["estimates"] if (e["metric"], e["window"]) == (names[0], "all")}
@@ -117,8 +117,8 @@ def test_devices_are_checked() -> None:
 
 def test_a_file_may_be_given_alone(folder: Path, tmp_path: Path) -> None:
     moved = (folder / "dino_vitbase16_pretrain.pth").rename(tmp_path / "other_name.pth")
-    equipment = assemble([SMALL], Shelf({"dino": moved}), CPU)
-    assert "dino" in equipment.instruments
+    found = assemble([SMALL], Shelf({"dino": moved}), CPU)
+    assert "dino" in found.instruments
     with pytest.raises(ValueError, match="weights: 'dinos' is unknown"):
         equip(["dino"], [f"dinos={moved}"])
 
@@ -130,3 +130,20 @@ def test_one_missing_file_of_two_is_enough(tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "dino_vitbase16_pretrain.pth").touch()
     assert assemble([two], Shelf(folder=tmp_path), CPU).missing["two"].startswith("Two: x.pth is neither in")
+
+
+def test_what_kept_an_instrument_from_looking_and_what_metadata_say_reach_the_table(tmp_path: Path) -> None:
+    manifest = write_study(tmp_path, {"a": intact}, frames=6)
+    lines = [json.loads(line) for line in manifest.read_text().splitlines()]
+    lines[0]["metadata"] = {"vbench": {"auxiliary_info": {"appearance_style": {"appearance_style": "pixel art"}}}}
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    names = ["frame_difference", "appearance_style", "flow_strength"]
+    for wanted in (names[:1], names):  # the notes of a second look join those of the first
+        evaluate(manifest, metrics=wanted, equipment=equipment(), progress=False, baselines=False)
+    videos = json.loads((tmp_path / "results.json").read_text())["videos"]
+    assert all(
+        video["notes"] == ["no optical flow: frames of 32 x 32; RAFT needs 121 on each side"] for video in videos
+    )
+    assert videos[0]["scores"]["appearance_style"][0] is not None
+    assert videos[1]["scores"]["appearance_style"][0] is None
+    assert videos[0]["scores"]["flow_strength"][0] is None

@@ -8,8 +8,8 @@ import pytest
 from evaluation.courses import DRIFTS, RELATIVE, TIMED, UNSIGNED, judge, score
 from evaluation.functional import drift
 from evaluation.measure import Measure, discover
-from evaluation.table import Record
 from evaluation.report.view import WINDOW_WORDS, heading
+from evaluation.table import Record
 from tests.evaluation.made import FPS, record
 
 MEASURES = discover()

@@ -12,14 +12,11 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from benchmarks.common import synchronise
-from benchmarks.streaming import Scene, network_of
+from benchmarks.streaming import Scene, network_of, rollout_of
 from reward_forcing.losses.strategies.dmd import DMD
-from reward_forcing.memory.policy import MemoryPolicy
-from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.modules.distillation import Distillation, Frozen, ScoreSettings
 from reward_forcing.modules.steps import Batch, Recipe, is_student_turn
 from reward_forcing.rewards.none import NoReward
-from reward_forcing.rollout import Rollout
 
 FAKE_SCORE_STEPS = 4
 
@@ -66,20 +63,17 @@ class Watch(Callback):
 
 def module_of(scene: Scene, device: torch.device) -> Distillation:
     """A distillation as in experiments/reward_forcing_1_3b_one_gpu, without a reward."""
-    geometry = scene.geometry
     make = partial(network_of, scene.sizes, device)
-    sink = EMASink(frames=geometry.chunk_frames, decay=0.99)
-    memory = MemoryPolicy(sink=sink, window_frames=scene.window, chunk_frames=geometry.chunk_frames)
     recipe = Recipe(optimizer=partial(torch.optim.AdamW, lr=1e-6, betas=(0.0, 0.999)), gradient_clip=10.0)
     embedding = torch.randn(1, scene.words, scene.sizes.text_dim)
     return Distillation(
         student=make(torch.float32, checkpointing=True),
         fake_score=make(torch.float32, checkpointing=True),
         frozen=Frozen(teacher=make(scene.dtype), text=RandomText(embedding), reward=NoReward()),
-        rollout=Rollout(levels=scene.levels, memory=memory),
+        rollout=rollout_of(scene),
         loss=DMD(),
         scores=ScoreSettings(guidance_scale=4.0, shift=5.0),
-        geometry=geometry,
+        geometry=scene.geometry,
         student_recipe=recipe,
         fake_score_recipe=recipe,
         fake_score_steps=FAKE_SCORE_STEPS,

@@ -61,19 +61,22 @@ def network_of(sizes: Sizes, device: torch.device, dtype: torch.dtype, **more: A
     return network
 
 
+def rollout_of(scene: Scene) -> Rollout:
+    """With an averaging sink of one chunk."""
+    frames = scene.geometry.chunk_frames
+    sink = EMASink(frames=frames, decay=0.99)
+    memory = MemoryPolicy(sink=sink, window_frames=scene.window, chunk_frames=frames)
+    return Rollout(levels=scene.levels, memory=memory)
+
+
 def stream(scene: Scene, network: WanTransformer, chunks: int) -> dict[str, Any]:
     """Stream one video and tell seconds and bytes of every chunk, decoding not included."""
     device = next(network.parameters()).device
-    geometry = scene.geometry
-    sink = EMASink(frames=geometry.chunk_frames, decay=0.99)
-    memory = MemoryPolicy(sink=sink, window_frames=scene.window, chunk_frames=geometry.chunk_frames)
-    noise = VideoNoise(keys=((0,),), chunk_shape=geometry.chunk_shape, device=device)
+    noise = VideoNoise(keys=((0,),), chunk_shape=scene.geometry.chunk_shape, device=device)
     prompt = torch.randn(1, scene.words, scene.sizes.text_dim, device=device, dtype=scene.dtype)
     taken, peaks = [], []
     with torch.inference_mode(), Peak(device) as peak:
-        chunk_stream = Rollout(levels=scene.levels, memory=memory).stream(
-            network, noise, always(prompt), chunks=range(chunks)
-        )
+        chunk_stream = rollout_of(scene).stream(network, noise, always(prompt), chunks=range(chunks))
         for _ in range(chunks):
             synchronise(device)
             started = time.perf_counter()
@@ -112,18 +115,16 @@ class Peak:
         return peak
 
 
-def planned(scene: Scene) -> float:
-    """GB beyond weights and codec that the plan foresees for a stream with an averaging sink of one chunk."""
+def foreseen(scene: Scene) -> Streaming:
+    """The plan of a stream with an averaging sink of one chunk."""
     width = torch.empty(0, dtype=scene.dtype).element_size()
-    foreseen = Streaming(
-        sizes=scene.sizes,
-        geometry=scene.geometry,
-        window=scene.window,
-        sink=scene.geometry.chunk_frames,
-        words=scene.words,
-        width=width,
-    )
-    return foreseen.peak / 1e9
+    sink = scene.geometry.chunk_frames
+    return Streaming(sizes=scene.sizes, geometry=scene.geometry, window=scene.window, sink=sink, width=width)
+
+
+def planned(scene: Scene) -> float:
+    """GB beyond weights and codec that the plan foresees."""
+    return foreseen(scene).peak / 1e9
 
 
 def summary(scene: Scene, measured: Mapping[str, Any]) -> dict[str, Any]:

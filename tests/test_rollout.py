@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from reward_forcing.memory.kv import KV
+from reward_forcing.memory.past import Past, ReadOnly, Remembered
 from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
@@ -41,14 +41,11 @@ class Watched(nn.Module):
         self.passes: list[tuple[float, int, bool]] = []
         self.words: list[float] = []
 
-    def forward(self, noisy: Tensor, sigma: Tensor, prompt: Tensor, past: KV) -> tuple[Tensor, KV]:
+    def forward(self, noisy: Tensor, sigma: Tensor, prompt: Tensor, past: Past) -> Tensor:
         self.passes.append((round(sigma[0, 0].item(), 4), past.frames, torch.is_grad_enabled()))
         self.words.append(prompt[0, 0, 0].item())
-        velocity, written = self.student(noisy, sigma, prompt, past)
-        return velocity, written
-
-    def nothing(self, noisy: Tensor) -> KV:
-        return self.student.nothing(noisy)
+        velocity: Tensor = self.student(noisy, sigma, prompt, past)
+        return velocity
 
 
 def streamed(student: Any, chunks: int = 6, **chosen: Any) -> Tensor:
@@ -72,17 +69,17 @@ def test_the_passes_of_a_chunk() -> None:
 def test_a_chunk_step_by_step() -> None:
     """The algorithm in a loop: predict, go back to clean, add fresh noise, at last remember."""
     student, noise, prompt, how = tiny.network(), noise_of(0), tiny.prompts(), rollout()
-    memory, chunks = how.memory.start(student.nothing(noise(0, 0))), []
+    memory, chunks = Remembered(how.memory), []
     for chunk in range(5):
-        noisy, past = noise(chunk, 0), how.memory.read(memory)
+        noisy = noise(chunk, 0)
         for step, level in enumerate(LEVELS):
-            velocity, _ = student(noisy, torch.full((1, 2), level), prompt, past)
+            velocity = student(noisy, torch.full((1, 2), level), prompt, ReadOnly(memory))
             clean = noisy - level * velocity
             if step + 1 < len(LEVELS):
                 following = LEVELS[step + 1]
                 noisy = (1 - following) * clean + following * noise(chunk, step + 1)
         chunks.append(clean)
-        memory = how.memory.append(memory, student(clean, torch.zeros(1, 2), prompt, past)[1])
+        student(clean, torch.zeros(1, 2), prompt, memory)
     assert_close(streamed(student, 5), torch.cat(chunks, 1), atol=1e-5, rtol=1e-5)
 
 

@@ -2,66 +2,76 @@ import pytest
 import torch
 from torch import Tensor
 
-from reward_forcing.memory.kv import KV
-from reward_forcing.memory.policy import Memory, MemoryPolicy
+from reward_forcing.memory.past import Remembered
+from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
-from reward_forcing.switching import SWITCHES, cross_only, recache, reset, switch_named
+from reward_forcing.switching import SWITCHES, Remember, cross_only, recache, reset, switch_named
 from tests.tiny import numbered, numbers
 
 POLICY = MemoryPolicy(sink=EMASink(frames=1, decay=0.5, dtype=torch.float64), window_frames=4, chunk_frames=1)
+LAYER = 0
 
 
 def clean(*frames: float) -> Tensor:
     return torch.tensor(frames, dtype=torch.float32)[None, :, None, None, None]
 
 
-def remember(memory: Memory | None, frames: Tensor) -> Memory | None:
+def into(memory: Remembered) -> Remember:
     """Frames are remembered as ten times themselves: written under another prompt."""
-    for frame in frames.flatten().tolist():
-        written = numbered(10 * frame)
-        memory = POLICY.append(memory or POLICY.start(written.between(0, 0)), written)
-    return memory
+
+    def remember(frames: Tensor) -> None:
+        for frame in frames.flatten().tolist():
+            memory.write(LAYER, numbered(10 * frame))
+
+    return remember
 
 
-def after(*frames: float) -> Memory:
-    memory = POLICY.start(numbered().between(0, 0))
+def after(*frames: float) -> Remembered:
+    memory = Remembered(POLICY)
     for frame in frames:
-        memory = POLICY.append(memory, numbered(frame))
+        memory.write(LAYER, numbered(frame))
     return memory
+
+
+def read(memory: Remembered) -> list[float]:
+    known = memory.read(LAYER)
+    return numbers(known) if known else []
 
 
 def test_the_memory_stays() -> None:
     memory = after(1, 2)
-    assert cross_only(memory, clean(1, 2), remember) is memory
+    cross_only(memory, clean(1, 2), into(memory))
+    assert read(memory) == [1, 2]
 
 
 def test_everything_is_forgotten() -> None:
-    assert reset(after(1, 2), clean(1, 2), remember) is None
+    memory = after(1, 2)
+    reset(memory, clean(1, 2), into(memory))
+    assert (memory.frames, memory.seen, memory.read(LAYER)) == (0, 0, None)
 
 
 def test_a_video_that_is_still_there_is_remembered_again_from_its_first_frame() -> None:
-    memory = recache(after(1, 2, 3), clean(1, 2, 3), remember)
-    assert memory is not None
-    assert numbers(POLICY.read(memory)) == [10, 20, 30]
+    memory = after(1, 2, 3)
+    recache(memory, clean(1, 2, 3), into(memory))
+    assert read(memory) == [10, 20, 30]
     assert memory.seen == 3
 
 
 def test_an_averaged_sink_stays_and_recent_frames_are_remembered_again() -> None:
-    before = after(1, 2, 3, 4, 5, 6)
-    memory = recache(before, clean(3, 4, 5, 6), remember)
-    assert memory is not None
-    assert numbers(memory.sink) == numbers(before.sink)
-    assert numbers(memory.recent) == [50, 60]
-    assert memory.seen == before.seen
+    memory = after(1, 2, 3, 4, 5, 6)
+    sink = numbers(memory.layers[LAYER].sink)
+    recache(memory, clean(3, 4, 5, 6), into(memory))
+    assert read(memory) == [*sink, 50, 60]
+    assert memory.seen == 6
 
 
-def test_the_memory_that_was_is_not_touched() -> None:
-    before = after(1, 2, 3, 4, 5, 6)
-    kept: KV = POLICY.read(before)
-    copies = kept.keys.clone()
-    for switch in SWITCHES.values():
-        switch(before, clean(3, 4, 5, 6), remember)
-    assert torch.equal(POLICY.read(before).keys, copies)
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_memory_that_somebody_holds_is_not_touched(name: str) -> None:
+    memory = after(1, 2, 3, 4, 5, 6)
+    held, before = memory.layers[LAYER], read(memory)
+    switch_named(name)(memory, clean(3, 4, 5, 6), into(memory))
+    assert numbers(POLICY.read(held)) == before
+    assert held.seen == 6
 
 
 @pytest.mark.parametrize("name", SWITCHES)

@@ -1,6 +1,6 @@
 """Small networks, latents and remembered frames for tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -58,7 +58,7 @@ def numbers(kv: KV) -> list[float]:
 
 def remembered(policy: MemoryPolicy, chunks: list[KV]) -> list[Memory]:
     """The memory after each chunk."""
-    memory, states = policy.start(chunks[0].between(0, 0)), []
+    memory, states = policy.start(chunks[0]), []
     for chunk in chunks:
         memory = policy.append(memory, chunk)
         states.append(memory)
@@ -73,3 +73,39 @@ def random_kv(batch: int, frames: int, seed: int = 0, dtype: torch.dtype = torch
 def map_batch(kv: KV, function: Callable[[Tensor], Tensor]) -> KV:
     """`kv` with `function` applied along the batch."""
     return kv.apply(lambda tensor: function(tensor.transpose(0, 1)).transpose(0, 1))
+
+
+def stacked(layers: Iterable[KV]) -> KV:
+    """All layers in one."""
+    parts = list(layers)
+    return KV(torch.stack([part.keys for part in parts]), torch.stack([part.values for part in parts]))
+
+
+def layer_of(kv: KV, layer: int) -> KV:
+    """One of stacked layers."""
+    return kv.apply(lambda tensor: tensor[layer])
+
+
+class Noted:
+    """A past that is given, and notes what is written."""
+
+    def __init__(self, known: KV | None = None) -> None:
+        self.known = known
+        self.written: list[KV] = []
+
+    @property
+    def frames(self) -> int:
+        return self.known.frames if self.known else 0
+
+    def read(self, layer: int) -> KV | None:
+        return layer_of(self.known, layer) if self.known else None
+
+    def write(self, layer: int, chunk: KV) -> None:
+        assert layer == len(self.written)
+        self.written.append(chunk)
+
+
+def passed(network: Any, *inputs: Any, known: KV | None = None) -> tuple[Tensor, KV]:
+    """The velocity of a pass, and the keys and values of all layers."""
+    past = Noted(known)
+    return network(*inputs, past), stacked(past.written)

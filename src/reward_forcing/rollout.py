@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from reward_forcing.flow import add_noise, to_clean
-from reward_forcing.memory.policy import Memory, MemoryPolicy
+from reward_forcing.memory.past import Past, ReadOnly, Remembered
+from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.networks.protocols import CausalVelocityModel
 from reward_forcing.shapes import Latents, Prompts, Sigma
 from reward_forcing.switching import switch_named
@@ -93,19 +94,19 @@ class Rollout:
         if not 0 <= exit_at < len(self.levels):
             raise ValueError(f"rollout.exit_at is {exit_at}; there are steps 0 to {len(self.levels) - 1}")
         switch = switch_named(on_switch)
-        memory: Memory | None = None
+        memory = Remembered(self.memory)
         recent: Latents | None = None
         words: Prompts | None = None
         waiting = [] if start is None else self._chunked(start)
         for chunk in chunks:
             wanted = prompt(chunk)
             for finished in waiting:
-                memory = self._remember(student, memory, finished, wanted if words is None else words)
+                self._remember(student, memory, finished, wanted if words is None else words)
                 recent = self._latest(recent, finished.detach())
-            if memory is not None and recent is not None and _differs(words, wanted):
-                memory = switch(memory, recent, partial(self._remember_all, student, wanted))
+            if recent is not None and _differs(words, wanted):
+                switch(memory, recent, partial(self._remember_all, student, wanted, memory))
             steps = [noise(chunk, step) for step in range(exit_at + 1)]
-            clean, words = self._denoise(student, memory, steps, wanted), wanted
+            clean, words = self._denoise(student, ReadOnly(memory), steps, wanted), wanted
             yield clean
             waiting = [clean]
 
@@ -114,36 +115,28 @@ class Rollout:
         frames = finished if recent is None else torch.cat([recent, finished], 1)
         return frames if self.memory.window_frames is None else frames[:, -self.memory.window_frames :]
 
-    def _remember_all(
-        self, student: CausalVelocityModel, prompt: Prompts, memory: Memory | None, clean: Latents
-    ) -> Memory | None:
-        """The memory after clean frames more, chunk by chunk."""
+    def _remember_all(self, student: CausalVelocityModel, prompt: Prompts, memory: Remembered, clean: Latents) -> None:
+        """Write clean frames into memory, chunk by chunk."""
         for chunk in self._chunked(clean):
-            memory = self._remember(student, memory, chunk, prompt)
-        return memory
+            self._remember(student, memory, chunk, prompt)
 
-    def _denoise(
-        self, student: CausalVelocityModel, memory: Memory | None, noises: list[Latents], prompt: Prompts
-    ) -> Latents:
+    def _denoise(self, student: CausalVelocityModel, past: Past, noises: list[Latents], prompt: Prompts) -> Latents:
         """One denoising pass for each noise; only the last carries gradients."""
         noisy = noises[0]
-        past = student.nothing(noisy) if memory is None else self.memory.read(memory)
         for level, following, noise in zip(self.levels, self.levels[1:], noises[1:], strict=False):
             with torch.no_grad():
                 sigma = level_of(noisy, level)
-                clean = to_clean(noisy, student(noisy, sigma, prompt, past)[0], sigma)
+                clean = to_clean(noisy, student(noisy, sigma, prompt, past), sigma)
                 noisy = add_noise(clean, noise, level_of(noisy, following))
         sigma = level_of(noisy, self.levels[len(noises) - 1])
-        return to_clean(noisy, student(noisy, sigma, prompt, past)[0], sigma)
+        return to_clean(noisy, student(noisy, sigma, prompt, past), sigma)
 
-    def _remember(self, student: CausalVelocityModel, memory: Memory | None, clean: Latents, prompt: Prompts) -> Memory:
+    def _remember(self, student: CausalVelocityModel, memory: Remembered, clean: Latents, prompt: Prompts) -> None:
         """The context pass: write a finished chunk into memory, at noise level 0."""
         through = self.context_gradient == "through" and torch.is_grad_enabled()
         with torch.set_grad_enabled(through):
             clean = clean if through else clean.detach()
-            memory = memory or self.memory.start(student.nothing(clean))
-            _, written = student(clean, level_of(clean, 0.0), prompt, self.memory.read(memory))
-            return self.memory.append(memory, written)
+            student(clean, level_of(clean, 0.0), prompt, memory)
 
     def _chunked(self, start: Latents) -> list[Tensor]:
         """The given frames in chunks, a shorter one first if they do not divide."""

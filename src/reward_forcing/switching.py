@@ -3,39 +3,40 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from reward_forcing.memory.policy import Memory
+from reward_forcing.memory.past import Remembered
 from reward_forcing.shapes import Latents
 
-Remember: TypeAlias = Callable[[Memory | None, Latents], Memory | None]
-"""`remember(memory, clean)`: the memory after clean frames more, written under the new prompt."""
+Remember: TypeAlias = Callable[[Latents], None]
+"""`remember(clean)`: write clean frames into memory, under the new prompt."""
 
-Switch: TypeAlias = Callable[[Memory, Latents, Remember], Memory | None]
-"""`switch(memory, recent, remember)`: the memory that the new prompt begins with; None: nothing is remembered.
+Switch: TypeAlias = Callable[[Remembered, Latents, Remember], None]
+"""`switch(memory, recent, remember)`: leave the memory as the new prompt is to begin with it.
 
 `recent` are the last clean frames, as many as the window has or as there are.
 """
 
 
-def cross_only(memory: Memory, recent: Latents, remember: Remember) -> Memory | None:  # noqa: ARG001
+def cross_only(memory: Remembered, recent: Latents, remember: Remember) -> None:
     """The memory stays, only cross-attention changes (the paper's interactive mode)."""
-    return memory
 
 
-def recache(memory: Memory, recent: Latents, remember: Remember) -> Memory | None:
+def recache(memory: Remembered, recent: Latents, remember: Remember) -> None:
     """What is remembered is remembered again under the new prompt (LongLive).
 
     A sink that has absorbed frames which are gone cannot be made again, and stays.
     """
-    if recent.shape[1] >= memory.seen:
-        return remember(None, recent)
-    kept = memory.recent.frames
-    before = Memory(memory.sink, memory.recent.between(0, 0), memory.seen - kept)
-    return remember(before, recent[:, recent.shape[1] - kept :])
+    seen = memory.seen
+    if recent.shape[1] >= seen:
+        memory.forget()
+    else:
+        memory.forget_recent()
+    lost = seen - memory.seen
+    remember(recent[:, recent.shape[1] - lost :])
 
 
-def reset(memory: Memory, recent: Latents, remember: Remember) -> Memory | None:  # noqa: ARG001
+def reset(memory: Remembered, recent: Latents, remember: Remember) -> None:  # noqa: ARG001
     """Nothing is remembered."""
-    return None
+    memory.forget()
 
 
 SWITCHES: Final[dict[str, Switch]] = {"cross_only": cross_only, "recache": recache, "reset": reset}

@@ -43,3 +43,20 @@ def test_keys_and_values_have_the_same_shape() -> None:
     kv = random_kv(1, 2)
     with pytest.raises(Exception, match="values"):
         KV(kv.keys, kv.values[:, :, :1])
+
+
+def test_layers_may_be_stacked_or_not() -> None:
+    stack = random_kv(1, 3)
+    one = stack.apply(lambda tensor: tensor[1])
+    assert one.frames == stack.frames == 3
+    assert torch.equal(one.between(1).keys, stack.between(1).keys[1])
+    assert torch.equal(join([one, one]).values, join([stack, stack]).values[1])
+
+
+def test_what_stands_alone_holds_nothing_else() -> None:
+    kv = numbered(1, 2, 3)
+    part = kv.between(1).alone()
+    assert numbers(part) == [2, 3]
+    assert part.keys.untyped_storage().nbytes() == part.keys.nbytes
+    assert kv.alone().keys is kv.keys
+    assert kv.nothing().frames == kv.nothing().values.untyped_storage().nbytes() == 0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy, fold_frames, fold_layers
+from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy, fold_frames
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
@@ -171,26 +171,29 @@ def test_the_window_holds_sink_and_chunk() -> None:
 
 def test_nothing_is_remembered_at_the_start() -> None:
     policy = MemoryPolicy(sink=EMASink(frames=3, decay=0.9), window_frames=9, chunk_frames=3)
-    memory = policy.start(numbered(dtype=torch.bfloat16))
+    memory = policy.start(numbered(7, dtype=torch.bfloat16))
     assert memory.seen == policy.read(memory).frames == 0
     assert_close(policy.append(memory, numbered(1, dtype=torch.bfloat16)).sink.keys.flatten(), torch.ones(1))
 
 
-@pytest.mark.parametrize("frames", [1, 2, 3, 5])
-@pytest.mark.parametrize("sink", [EMASink(frames=3, decay=0.9), StaticSink(frames=3), NoSink()])
-def test_folding_layer_by_layer_is_folding(sink: SinkStrategy, frames: int) -> None:
-    held, evicted = random_kv(2, sink.frames), random_kv(2, frames, seed=1, dtype=torch.bfloat16)
-    whole = fold_frames(sink, held, evicted.to(torch.float32), first=4)
-    with torch.no_grad():
-        layers = fold_layers(sink, held, evicted, first=4)
-    with_gradients = fold_layers(sink, held, evicted, first=4)
-    for folded in (layers, with_gradients):
-        assert torch.equal(folded.keys, whole.keys)
-        assert torch.equal(folded.values, whole.values)
+@pytest.mark.parametrize(("window_frames", "chunk_frames"), [(9, 3), (8, 3), (7, 3), (6, 3), (9, 4)])
+@pytest.mark.parametrize("sink", [ema(0.9), StaticSink(frames=3), NoSink()])
+def test_what_left_the_window_is_let_go(sink: SinkStrategy, window_frames: int, chunk_frames: int) -> None:
+    """Neither sink nor recent frames are views of tensors that hold evicted ones, too."""
+    policy = MemoryPolicy(sink=sink, window_frames=window_frames, chunk_frames=chunk_frames)
+    chunks = [numbered(*range(start, start + chunk_frames)) for start in range(0, 6 * chunk_frames, chunk_frames)]
+    for memory in remembered(policy, chunks):
+        for held in (memory.sink, memory.recent):
+            assert held.keys.untyped_storage().nbytes() == held.keys.nbytes
+            assert held.values.untyped_storage().nbytes() == held.values.nbytes
 
 
-def test_what_left_the_window_is_let_go() -> None:
-    """Recent frames are no view of a tensor that holds the evicted ones, too."""
+def test_without_its_recent_frames_a_memory_is_what_it_was_before_them() -> None:
     policy = MemoryPolicy(sink=ema(0.9), window_frames=9, chunk_frames=3)
     memory = remembered(policy, [numbered(*range(start, start + 3)) for start in range(0, 18, 3)])[-1]
-    assert memory.recent.keys.untyped_storage().nbytes() == memory.recent.keys.nbytes
+    before = memory.without_recent()
+    assert (before.frames, before.seen) == (3, 15)
+    assert before.recent.keys.untyped_storage().nbytes() == 0
+    again = policy.append(before, numbered(15, 16, 17))
+    assert numbers(policy.read(again)) == numbers(policy.read(memory))
+    assert again.seen == memory.seen

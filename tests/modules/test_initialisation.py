@@ -4,9 +4,11 @@ import torch
 from reward_forcing import seeding
 from reward_forcing.flow import add_noise, bell_weights, schedule, to_velocity
 from reward_forcing.losses.flow_matching import flow_matching
+from reward_forcing.memory.past import Past
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.modules.initialisation import (
+    Both,
     Consistency,
     DiffusionForcing,
     Objective,
@@ -89,7 +91,7 @@ def test_ode_regression_is_zero_for_the_true_velocity() -> None:
     batch["states"] = torch.stack([noise, 0.5 * noise + 0.5 * clean, clean], 1)
 
     class Straight(WanTransformer):
-        def forward(self, *_: object, **__: object) -> torch.Tensor:  # type: ignore[override]
+        def forward(self, *_: object, **__: object) -> torch.Tensor:
             return to_velocity(clean, noise)
 
     student = Straight(**tiny.SIZES)
@@ -145,9 +147,7 @@ class Ray(WanTransformer):
         super().__init__(**tiny.SIZES)
         self.only = only
 
-    def forward(  # type: ignore[override]
-        self, noisy: torch.Tensor, sigma: torch.Tensor, *_: object, **__: object
-    ) -> torch.Tensor:
+    def forward(self, noisy: torch.Tensor, sigma: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
         copies = (len(noisy) // len(self.only), noisy.shape[1] // self.only.shape[1], 1, 1, 1)
         return (noisy - self.only.repeat(copies)) / sigma.clamp_min(1e-6)[:, :, None, None, None]
 
@@ -178,3 +178,17 @@ def test_consistency_trains_the_student_alone_under_guidance() -> None:
 def test_consistency_needs_steps() -> None:
     with pytest.raises(ValueError, match=r"objective\.steps is 0; it must be at least 1"):
         Consistency(teacher=tiny.network(), text=training.Words(), chunk_frames=2, steps=0, shift=5.0, guidance_scale=1)
+
+
+def test_both_halves_read_the_same_and_the_clean_one_is_remembered() -> None:
+    noted = tiny.Noted(tiny.random_kv(2, 3))
+    past = Both(noted)
+    known, own = past.read(1), tiny.layer_of(tiny.random_kv(4, 3, seed=1), 0)
+    assert isinstance(past, Past)
+    assert known is not None
+    assert past.frames == known.frames == 3
+    for half in known.keys.chunk(2):
+        assert torch.equal(half, tiny.random_kv(2, 3).keys[1])
+    past.write(0, own)
+    assert torch.equal(noted.written[0].values, own.values[2:])
+    assert Both(tiny.Noted()).read(0) is None

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from reward_forcing.losses.score_gap import score_gap
 from reward_forcing.memory.kv import KV
+from reward_forcing.memory.past import Past
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.networks.protocols import CausalVelocityModel, VelocityModel
@@ -16,16 +17,14 @@ from tests import tiny
 
 
 class Plain:
-    """A velocity model without layers: everything remembered pulls a chunk towards its mean."""
+    """A velocity model of one layer: everything remembered pulls a chunk towards its mean."""
 
-    def __call__(self, noisy: Tensor, sigma: Tensor, prompt: Tensor, past: KV) -> tuple[Tensor, KV]:
-        pull = past.values.mean() if past.frames else torch.zeros(())
-        own = noisy.mean((2, 3, 4))[None, :, :, None, None, None]
-        return noisy - prompt.mean() * sigma.mean() - pull, KV(own, own)
-
-    def nothing(self, noisy: Tensor) -> KV:
-        empty = noisy.new_empty(1, len(noisy), 0, 1, 1, 1)
-        return KV(empty, empty)
+    def __call__(self, noisy: Tensor, sigma: Tensor, prompt: Tensor, past: Past) -> Tensor:
+        known = past.read(0)
+        pull = known.values.mean() if known else torch.zeros(())
+        own = noisy.mean((2, 3, 4))[:, :, None, None, None]
+        past.write(0, KV(own, own))
+        return noisy - prompt.mean() * sigma.mean() - pull
 
 
 def test_the_transformer_is_both() -> None:

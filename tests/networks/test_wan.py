@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reward_forcing.composition.configuration import build, compose
+from reward_forcing.memory.past import ReadOnly, Remembered
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.networks import layouts
@@ -69,11 +70,10 @@ def test_samples_of_a_batch_are_independent(with_past: bool) -> None:
     network, noisy, sigma, prompt = tiny.network(), tiny.latents(3, 2), tiny.sigmas(3, 2), tiny.prompts(3)
     alone = slice(1, 2)
     if with_past:
-        _, past = network(tiny.latents(3, 3, seed=5), tiny.sigmas(3, 3), prompt, network.nothing(noisy))
-        together, _ = network(noisy, sigma, prompt, past)
-        single, _ = network(
-            noisy[alone], sigma[alone], prompt[alone], tiny.map_batch(past, lambda tensor: tensor[alone])
-        )
+        _, known = tiny.passed(network, tiny.latents(3, 3, seed=5), tiny.sigmas(3, 3), prompt)
+        together = network(noisy, sigma, prompt, tiny.Noted(known))
+        own = tiny.Noted(tiny.map_batch(known, lambda tensor: tensor[alone]))
+        single = network(noisy[alone], sigma[alone], prompt[alone], own)
     else:
         together = network(noisy, sigma, prompt)
         single = network(noisy[alone], sigma[alone], prompt[alone])
@@ -94,11 +94,8 @@ def test_streaming_is_the_masked_forward(chunk_frames: int, chunks: int, window:
     network, prompt = tiny.network(seed), tiny.prompts(2)
     noisy, sigma = tiny.latents(2, frames, seed), tiny.sigmas(2, frames, seed)
     policy = MemoryPolicy(sink=NoSink(), window_frames=window_frames, chunk_frames=chunk_frames)
-    memory, streamed = policy.start(network.nothing(noisy)), []
-    for part, level in zip(noisy.split(chunk_frames, 1), sigma.split(chunk_frames, 1), strict=True):
-        velocity, written = network(part, level, prompt, policy.read(memory))
-        memory = policy.append(memory, written)
-        streamed.append(velocity)
+    memory, parts = Remembered(policy), zip(noisy.split(chunk_frames, 1), sigma.split(chunk_frames, 1), strict=True)
+    streamed = [network(part, level, prompt, memory) for part, level in parts]
     masked = network(noisy, sigma, prompt, layout=layouts.block_causal(frames, chunk_frames, window_frames))
     assert_close(torch.cat(streamed, 1), masked, atol=2e-5, rtol=1e-4)
 
@@ -107,12 +104,11 @@ def test_streaming_over_clean_context_is_the_teacher_forcing_forward() -> None:
     network, prompt = tiny.network(), tiny.prompts(2)
     clean, noisy, sigma = tiny.latents(2, 6, seed=1), tiny.latents(2, 6, seed=2), tiny.sigmas(2, 6)
     policy = MemoryPolicy(sink=NoSink(), window_frames=None, chunk_frames=2)
-    memory, streamed = policy.start(network.nothing(noisy)), []
+    memory, streamed = Remembered(policy), []
     for start in range(0, 6, 2):
         now = slice(start, start + 2)
-        streamed.append(network(noisy[:, now], sigma[:, now], prompt, policy.read(memory))[0])
-        written = network(clean[:, now], torch.zeros(2, 2), prompt, policy.read(memory))[1]
-        memory = policy.append(memory, written)
+        streamed.append(network(noisy[:, now], sigma[:, now], prompt, ReadOnly(memory)))
+        network(clean[:, now], torch.zeros(2, 2), prompt, memory)
     both, levels = torch.cat([clean, noisy], 1), torch.cat([torch.zeros(2, 6), sigma], 1)
     masked = network(both, levels, prompt, layout=layouts.teacher_forcing(6, 2))[:, 6:]
     assert_close(torch.cat(streamed, 1), masked, atol=2e-5, rtol=1e-4)
@@ -127,7 +123,7 @@ def test_a_later_place_in_time_changes_nothing() -> None:
 
 def test_nothing_remembered_is_the_bidirectional_forward() -> None:
     network, noisy, sigma, prompt = tiny.network(), tiny.latents(1, 3), tiny.sigmas(1, 3), tiny.prompts()
-    velocity, written = network(noisy, sigma, prompt, network.nothing(noisy))
+    velocity, written = tiny.passed(network, noisy, sigma, prompt)
     assert_close(velocity, network(noisy, sigma, prompt))
     assert written.keys.shape == (2, 1, 3, 4, 2, 12)
 
@@ -143,8 +139,8 @@ def test_gradient_checkpointing_changes_no_gradient(remembering: bool) -> None:
         network, noisy = tiny.network(checkpointing=checkpointing), tiny.latents(1, 2)
         inputs: tuple[Any, ...] = (noisy, tiny.sigmas(1, 2), tiny.prompts())
         if remembering:
-            first, past = network(*inputs, network.nothing(noisy))
-            second, _ = network(*inputs, past)
+            first, known = tiny.passed(network, *inputs)
+            second, _ = tiny.passed(network, *inputs, known=known)
             results.append(gradients(network, (first + second).square().mean()))
         else:
             results.append(gradients(network, network(*inputs).square().mean()))
@@ -167,7 +163,7 @@ def test_each_patch_goes_back_to_its_place() -> None:
 
 def test_bf16_stays_bf16() -> None:
     network, noisy = tiny.network().bfloat16(), tiny.latents().bfloat16()
-    velocity, written = network(noisy, torch.full((1, 3), 0.5), tiny.prompts(), network.nothing(noisy))
+    velocity, written = tiny.passed(network, noisy, torch.full((1, 3), 0.5), tiny.prompts())
     assert velocity.dtype == written.keys.dtype == torch.bfloat16
     assert velocity.isfinite().all()
 
@@ -194,8 +190,8 @@ def test_a_place_embedding_tells_tokens_where_they_are() -> None:
 
 def test_a_place_embedding_streams_like_any_other_network() -> None:
     network, noisy, sigma, prompt = tiny.network(places=4), tiny.latents(1, 4), tiny.sigmas(1, 4), tiny.prompts()
-    _, past = network(noisy[:, :2], sigma[:, :2], prompt, network.nothing(noisy))
-    streamed, _ = network(noisy[:, 2:], sigma[:, 2:], prompt, past)
+    _, known = tiny.passed(network, noisy[:, :2], sigma[:, :2], prompt)
+    streamed = network(noisy[:, 2:], sigma[:, 2:], prompt, tiny.Noted(known))
     masked = network(noisy, sigma, prompt, layout=layouts.block_causal(4, 2))
     assert_close(streamed, masked[:, 2:], atol=2e-5, rtol=1e-4)
 
@@ -214,9 +210,9 @@ def test_half_precision_inside_full_outside() -> None:
     mixed = tiny.network(dim=48, norm_dtype="float32").bfloat16()
     noisy, sigma, prompt = tiny.latents(2), tiny.sigmas(2, 3), tiny.prompts(2)
     exact = network(noisy, sigma, prompt)
-    velocity, written = half(noisy, sigma, prompt, half.nothing(noisy))
+    velocity, written = tiny.passed(half, noisy, sigma, prompt)
     assert velocity.dtype == noisy.dtype == torch.float32
-    assert written.keys.dtype == half.nothing(noisy).keys.dtype == torch.bfloat16
+    assert written.keys.dtype == torch.bfloat16
     assert_close(velocity, exact, atol=0.1, rtol=0.1)
     assert (mixed(noisy, sigma, prompt) - exact).norm() < (velocity - exact).norm()
 
@@ -224,7 +220,7 @@ def test_half_precision_inside_full_outside() -> None:
 def test_autocast_learns_full_precision_weights() -> None:
     network, noisy = tiny.network(), tiny.latents()
     with torch.autocast("cpu", torch.bfloat16):
-        velocity, _ = network(noisy, tiny.sigmas(1, 3), tiny.prompts(), network.nothing(noisy))
+        velocity, _ = tiny.passed(network, noisy, tiny.sigmas(1, 3), tiny.prompts())
     velocity.square().mean().backward()
     gradients = [parameter.grad for parameter in network.parameters()]
     assert all(gradient is not None and gradient.dtype == torch.float32 for gradient in gradients)
@@ -233,11 +229,10 @@ def test_autocast_learns_full_precision_weights() -> None:
 
 def test_keys_and_values_are_the_same_with_and_without_gradients() -> None:
     network, noisy, prompt = tiny.network(layers=3), tiny.normal(1, 2, 2, 4, 4), tiny.prompts(1)
-    inputs = (noisy, torch.full((1, 2), 0.5), prompt, network.nothing(noisy))
-    with_gradients = network(*inputs)[1]
+    inputs = (network, noisy, torch.full((1, 2), 0.5), prompt)
+    with_gradients = tiny.passed(*inputs)[1]
     with torch.no_grad():
-        without = network(*inputs)[1]
+        without = tiny.passed(*inputs)[1]
     assert with_gradients.keys.requires_grad
     assert torch.equal(without.keys, with_gradients.keys)
     assert torch.equal(without.values, with_gradients.values)
-    assert without.keys._base is None

@@ -18,7 +18,9 @@ from torch.testing import assert_close
 from reward_forcing import flow
 from reward_forcing.losses.score_gap import score_gap
 from reward_forcing.losses.strategies.re_dmd import ReDMD
-from reward_forcing.memory.policy import Memory, MemoryPolicy, SinkStrategy
+from reward_forcing.memory.kv import KV
+from reward_forcing.memory.past import Remembered
+from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
@@ -27,6 +29,7 @@ from reward_forcing.networks.sources import inspect
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.networks.weights import load_strictly
 from reward_forcing.rollout import Rollout, always, level_of
+from tests.tiny import stacked
 
 TOLERANCE = 2e-5
 
@@ -125,16 +128,16 @@ def streaming_rollout(golden: Golden) -> None:
 
     chunks = list(rollout.stream(network, noise, always(prompt), chunks=range(len(golden["renoise"]))))
     close(torch.cat(chunks, 1), golden["output"])
-    memory = policy.start(network.nothing(chunks[0]))
-    for index, clean in enumerate(chunks):
-        written = network(clean, level_of(clean, 0.0), prompt, policy.read(memory))[1]
-        following = policy.append(memory, written)
-        same_sink(golden, index, memory if index else following)  # the reference folds when the next chunk begins
-        memory = following
+    memory, sinks = Remembered(policy), []
+    for clean in chunks:
+        network(clean, level_of(clean, 0.0), prompt, memory)
+        sinks.append(stacked(layer.sink for layer in memory.layers.values()))
+    for index, sink in enumerate([sinks[0], *sinks[:-1]]):  # the reference folds when the next chunk begins
+        same_sink(golden, index, sink)
 
 
-def same_sink(golden: Golden, chunk: int, memory: Memory) -> None:
-    for name, states in (("sink_k", memory.sink.keys), ("sink_v", memory.sink.values)):
+def same_sink(golden: Golden, chunk: int, sink: KV) -> None:
+    for name, states in (("sink_k", sink.keys), ("sink_v", sink.values)):
         if name in golden.tensors:
             close(states.flatten(2, 3), golden[name][chunk])
 

@@ -11,6 +11,7 @@ from reward_forcing.memory.kv import KV
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.plan.activations import Precision, backward_workspace, block_saved, forward_workspace, kept
 from reward_forcing.plan.costs import Pass, Sizes
+from tests import tiny
 
 SIZES: dict[str, Any] = {"channels": 4, "dim": 256, "ffn_dim": 512, "heads": 2, "text_dim": 8}
 SIDE, FRAMES, WORDS = 16, 3, 7
@@ -39,7 +40,7 @@ def saved_bytes(layers: int, precision: Precision, past: int, checkpointing: boo
 
     inputs = torch.randn(1, FRAMES, 4, SIDE, SIDE), torch.rand(1, FRAMES), torch.randn(1, WORDS, 8)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "mixed"), saved_tensors_hooks(pack, lambda t: t):
-        result = network(*inputs, kv)
+        result = network(*inputs, tiny.Noted(kv))
     del result
     return sum(tensor.untyped_storage().nbytes() for tensor in held.values())
 

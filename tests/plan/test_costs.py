@@ -62,7 +62,7 @@ def test_forward_operations_equal_torchs_count(past: int | None, batch: int, fra
             network(noisy, sigma, prompt)
         else:
             shape = (2, batch, past, 4, 2, 12)
-            network(noisy, sigma, prompt, KV(torch.zeros(shape), torch.zeros(shape)))
+            network(noisy, sigma, prompt, tiny.Noted(KV(torch.zeros(shape), torch.zeros(shape))))
     run = Pass(frames=frames, keys=frames + (past or 0), tokens=4, words=tiny.WORDS, batch=batch)
     assert forward_flops(Sizes(**network.sizes), run) == counter.get_total_flops()
 
@@ -110,7 +110,7 @@ def test_keys_and_values(sizes: Sizes, frames: int, gib: float) -> None:
 
 def test_keys_and_values_are_as_large_as_the_networks_own() -> None:
     network = tiny.network()
-    _, written = network(tiny.latents(2), tiny.sigmas(2, 3), tiny.prompts(2), network.nothing(tiny.latents(2)))
+    _, written = tiny.passed(network, tiny.latents(2), tiny.sigmas(2, 3), tiny.prompts(2))
     held = written.keys.nbytes + written.values.nbytes
     assert kv_bytes(Sizes(**network.sizes), frames=3, tokens=4, batch=2, width=4) == held
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reward_forcing.memory.kv import KV
+from reward_forcing.memory.past import Remembered
 from reward_forcing.memory.policy import Memory, MemoryPolicy, SinkStrategy
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
@@ -79,12 +80,14 @@ def test_a_stream_goes_on_from_its_own_beginning(shape: Shape) -> None:
 
 
 def context(shape: Shape, clean: Tensor) -> tuple[list[Memory], list[KV]]:
-    """The memories of a finished video, and what the student wrote of each chunk."""
+    """The memory after each chunk of a finished video, and what the student wrote of it; layers stacked."""
     student, policy = tiny.network(), shape.policy
-    memories, writings = [policy.start(student.nothing(clean))], []
+    memories: list[Memory] = []
+    writings: list[KV] = []
     for part in clean.split(shape.chunk, 1):
-        written = student(part, level_of(part, 0.0), tiny.prompts(), policy.read(memories[-1]))[1]
-        memories.append(policy.append(memories[-1], written))
+        known = policy.read(memories[-1]) if memories else None
+        written = tiny.passed(student, part, level_of(part, 0.0), tiny.prompts(), known=known)[1]
+        memories.append(policy.append(memories[-1] if memories else policy.start(written), written))
         writings.append(written)
     return memories, writings
 
@@ -96,13 +99,29 @@ def test_what_is_read_is_what_was_written(shape: Shape) -> None:
     """Recent frames as they were written; the rest of the window is the sink."""
     memories, writings = context(shape, shape.video(0))
     written = torch.cat([part.keys for part in writings], 2)
-    for count, memory in enumerate(memories[1:], start=1):
+    for count, memory in enumerate(memories, start=1):
         seen = written[:, :, : count * shape.chunk]
         assert memory.seen == seen.shape[2]
         assert memory.recent.frames <= shape.spare
         if memory.recent.frames:
             assert torch.equal(memory.recent.keys, seen[:, :, -memory.recent.frames :])
         assert memory.sink.frames == min(shape.sink.frames, seen.shape[2])
+
+
+@some
+@given(shape=shapes)
+@torch.no_grad()
+def test_layers_are_remembered_as_their_stack_is(shape: Shape) -> None:
+    clean, student, memory = shape.video(0), tiny.network(), Remembered(shape.policy)
+    for part in clean.split(shape.chunk, 1):
+        student(part, level_of(part, 0.0), tiny.prompts(), memory)
+    whole = context(shape, clean)[0][-1]
+    assert memory.frames == whole.frames
+    for layer, one in memory.layers.items():
+        assert one.seen == memory.seen == whole.seen
+        assert torch.equal(one.sink.keys, whole.sink.keys[layer])
+        assert torch.equal(one.sink.values, whole.sink.values[layer])
+        assert torch.equal(one.recent.keys, whole.recent.keys[layer])
 
 
 @some

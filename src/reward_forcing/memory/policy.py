@@ -26,12 +26,21 @@ class SinkStrategy(Protocol):
 
 @dataclass(frozen=True)
 class Memory:
-    """What a student remembers of one batch of videos; a value, never changed in place."""
+    """What a layer of a student remembers of one batch of videos; a value, never changed in place."""
 
     sink: KV
     recent: KV
     seen: int
     """Frames of the video so far."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames are remembered."""
+        return self.sink.frames + self.recent.frames
+
+    def without_recent(self) -> "Memory":
+        """As if the recent frames had not been seen yet."""
+        return Memory(self.sink, self.recent.nothing(), self.seen - self.recent.frames)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +68,9 @@ class MemoryPolicy:
                 f"sink.frames ({self.sink.frames}) + geometry.chunk_frames ({self.chunk_frames})"
             )
 
-    def start(self, empty: KV) -> Memory:
-        """The memory of videos that have not begun, given a KV of no frames."""
+    def start(self, like: KV) -> Memory:
+        """The memory of videos that have not begun, for frames like these."""
+        empty = like.nothing()
         return Memory(sink=empty.to(self.sink.dtype or empty.keys.dtype), recent=empty, seen=0)
 
     def append(self, memory: Memory, chunk: KV) -> Memory:
@@ -69,8 +79,8 @@ class MemoryPolicy:
         The first frames fill the sink. Frames for which the window has no room any more, with a chunk to come, are
         evicted, oldest first, and folded into the sink (EMA-Sink: S_i = decay S_{i-1} + (1 - decay) K_{i-w}).
         """
-        room = self.sink.frames - memory.sink.frames
-        sink = join([memory.sink, chunk.between(0, room).to(memory.sink.keys.dtype)]) if room else memory.sink
+        room, dtype = self.sink.frames - memory.sink.frames, memory.sink.keys.dtype
+        sink = join([memory.sink, chunk.between(0, room).to(dtype)]) if room else memory.sink
         old, new = memory.recent, chunk.between(room)
         seen = memory.seen + chunk.frames
         kept = sink.frames + old.frames + new.frames + self.chunk_frames
@@ -79,35 +89,13 @@ class MemoryPolicy:
             from_old = min(surplus, old.frames)
             from_new = surplus - from_old
             evicted = join([old.between(0, from_old), new.between(0, from_new)])
-            sink = fold_layers(self.sink, sink, evicted, first=seen - old.frames - new.frames)
+            sink = fold_frames(self.sink, sink, evicted.to(dtype), first=seen - old.frames - new.frames)
             old, new = old.between(from_old), new.between(from_new)
-        return Memory(sink, join([old, new]), seen)
+        return Memory(sink.alone(), join([old, new]).alone(), seen)
 
     def read(self, memory: Memory) -> KV:
         """What the next chunk attends to besides itself: the sink, then the recent frames, at positions 0, 1, 2, ..."""
         return join([memory.sink.to(memory.recent.keys.dtype), memory.recent])
-
-
-def fold_layers(strategy: SinkStrategy, sink: KV, evicted: KV, *, first: int) -> KV:
-    """As `fold_frames`, for frames in another precision than the sink.
-
-    Without gradients it goes layer by layer: a copy of all evicted frames in the sink's precision would be large.
-    """
-    dtype = sink.keys.dtype
-    if torch.is_grad_enabled() or not sink.frames:
-        return fold_frames(strategy, sink, evicted.to(dtype), first=first)
-    folded = sink.apply(torch.empty_like)
-    for layer in range(len(sink.keys)):
-        part = slice(layer, layer + 1)
-        one = fold_frames(
-            strategy,
-            KV(sink.keys[part], sink.values[part]),
-            KV(evicted.keys[part], evicted.values[part]).to(dtype),
-            first=first,
-        )
-        folded.keys[part].copy_(one.keys)
-        folded.values[part].copy_(one.values)
-    return folded
 
 
 def fold_frames(strategy: SinkStrategy, sink: KV, evicted: KV, *, first: int) -> KV:

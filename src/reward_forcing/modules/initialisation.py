@@ -12,6 +12,8 @@ from reward_forcing.codecs.protocols import TextEncoder
 from reward_forcing.flow import add_noise, bell_weights, denoising_levels, random_sigma, schedule, to_clean
 from reward_forcing.losses.flow_matching import flow_matching
 from reward_forcing.losses.score_gap import guided_velocity
+from reward_forcing.memory.kv import KV
+from reward_forcing.memory.past import Past, Remembered
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.networks import layouts
 from reward_forcing.networks.wan import WanTransformer
@@ -63,23 +65,43 @@ class TeacherForcing:
         noise = torch.randn(clean.shape, generator=rng).to(clean.device)
         sigma = per_chunk(self._draw(len(clean), clean.shape[1] // policy.chunk_frames, rng), policy.chunk_frames)
         noisy, sigma = add_noise(clean, noise, sigma.to(clean.device)), sigma.to(clean.device)
-        memory, predicted = policy.start(student.nothing(clean)), []
+        past, predicted = Both(Remembered(policy)), []
         for frames in torch.arange(clean.shape[1]).split(policy.chunk_frames):
-            chunk, past = clean[:, frames], policy.read(memory)
-            velocity, written = student(
+            chunk = clean[:, frames]
+            velocity = student(
                 torch.cat([noisy[:, frames], chunk]),
                 torch.cat([sigma[:, frames], level_of(chunk, 0.0)]),
                 torch.cat([prompt, prompt]),
-                past.apply(lambda remembered: torch.cat([remembered, remembered], 1)),
+                past,
             )
             predicted.append(velocity[: len(clean)])
-            memory = policy.append(memory, written.apply(lambda fresh: fresh[:, len(clean) :]))
         return flow_matching(torch.cat(predicted, 1), clean, noise, batch["emphasis"])
 
     def _draw(self, batch: int, chunks: int, rng: torch.Generator) -> Tensor:
         listed = torch.tensor(self.levels)[torch.randint(len(self.levels), (batch, chunks), generator=rng)]
         continuous = random_sigma((batch, chunks), rng, factor=self.shift)
         return torch.where(torch.rand((batch, chunks), generator=rng) < 0.5, listed, continuous)
+
+
+@dataclass(frozen=True)
+class Both:
+    """The past of a noisy and a clean pass in one batch: both read the same, what the clean one makes is remembered."""
+
+    past: Past
+
+    @property
+    def frames(self) -> int:
+        """How many frames are remembered, in every layer."""
+        return self.past.frames
+
+    def read(self, layer: int) -> KV | None:
+        """What a layer attends to besides the chunk, twice."""
+        known = self.past.read(layer)
+        return known and known.apply(lambda remembered: torch.cat([remembered, remembered]))
+
+    def write(self, layer: int, chunk: KV) -> None:
+        """Remember the clean half."""
+        self.past.write(layer, chunk.apply(lambda fresh: fresh[len(fresh) // 2 :]))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from reward_forcing.memory.kv import KV
+from reward_forcing.memory.past import Past
 from reward_forcing.shapes import Latents, Prompts
 
 
@@ -20,8 +20,5 @@ class VelocityModel(Protocol):
 class CausalVelocityModel(Protocol):
     """Student: a chunk sees itself and what is remembered."""
 
-    def __call__(self, noisy: Latents, sigma: Tensor, prompt: Prompts, past: KV) -> tuple[Latents, KV]:
-        """The velocity of a chunk, and its keys and values, to be remembered."""
-
-    def nothing(self, noisy: Latents) -> KV:
-        """A KV of no frames, for videos like `noisy` that have not begun."""
+    def __call__(self, noisy: Latents, sigma: Tensor, prompt: Prompts, past: Past) -> Latents:
+        """The velocity of a chunk; its keys and values go to `past`, layer by layer."""

@@ -4,7 +4,7 @@ Parameter names are those of the official checkpoints.
 """
 
 import math
-from typing import Literal, overload
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from reward_forcing.memory.kv import KV
+from reward_forcing.memory.past import Past
 from reward_forcing.networks import layouts
 from reward_forcing.networks.attention import CrossAttention, Scene, SelfAttention
 from reward_forcing.networks.layouts import Layout
@@ -94,29 +95,23 @@ class WanTransformer(nn.Module):
                     nn.init.normal_(layer.weight, std=0.02)
         nn.init.zeros_(self.head.head.weight)
 
-    @overload
-    def forward(self, noisy: Latents, sigma: Tensor, prompt: Prompts, *, layout: Layout | None = None) -> Latents: ...
-
-    @overload
-    def forward(self, noisy: Latents, sigma: Tensor, prompt: Prompts, past: KV) -> tuple[Latents, KV]: ...
-
     def forward(
         self,
         noisy: Latents,
         sigma: Float[Tensor, "batch"] | Sigma,
         prompt: Prompts,
-        past: KV | None = None,
+        past: Past | None = None,
         *,
         layout: Layout | None = None,
-    ) -> Latents | tuple[Latents, KV]:
+    ) -> Latents:
         """Predict the velocity of `noisy`, in the precision of the parameters; the result has that of `noisy`.
 
         Args:
             noisy: latents.
             sigma: noise level, one a sample or one a frame.
             prompt: encoded prompts.
-            past: what is remembered of earlier frames; if given (even with no frames), the keys and values of these
-                frames are returned too, for remembering them in turn.
+            past: what is remembered of earlier frames; every block reads its layer of it and, having run, writes the
+                keys and values of these frames to it.
             layout: places in time and visibility of the frames; every frame sees every frame by default.
         """
         if layout is None:
@@ -129,32 +124,26 @@ class WanTransformer(nn.Module):
         if self.place_embedding is not None:
             tokens = tokens + self.place_embedding
         tokens = tokens.to(self.norm_dtype or self.dtype)
-        written = (_Layers(self.layers), _Layers(self.layers))
-        for index, block in enumerate(self.blocks):
-            known = None if past is None else (past.keys[index], past.values[index])
-            tokens, *own = self._run(block, tokens, modulation, text, scene, known)
-            if past is not None:
-                for layers, states in zip(written, own, strict=True):
-                    layers.append(states)
-        velocity = self._unpatchify(self.head(tokens, time), rows, columns).to(noisy.dtype)
-        return velocity if past is None else (velocity, KV(*(layers.stacked() for layers in written)))
+        for layer in range(self.layers):
+            tokens = self._run(layer, past, tokens, modulation, text, scene)
+        return self._unpatchify(self.head(tokens, time), rows, columns).to(noisy.dtype)
 
     @property
     def dtype(self) -> torch.dtype:
         """The precision of the parameters."""
         return self.patch_embedding.weight.dtype
 
-    def nothing(self, noisy: Latents) -> KV:
-        """A KV of no frames, for videos like `noisy` that have not begun."""
-        tokens = (noisy.shape[3] // self.patch) * (noisy.shape[4] // self.patch)
-        shape = (self.layers, noisy.shape[0], 0, tokens, self.heads, self.head_dim)
-        empty = noisy.new_empty(shape, dtype=self.dtype)
-        return KV(empty, empty)
-
-    def _run(self, block: nn.Module, *inputs: object) -> tuple[Tokens, Tensor, Tensor]:
+    def _run(self, layer: int, past: Past | None, tokens: Tokens, *others: object) -> Tokens:
+        """The tokens after a block; the block reads its layer of the past and then writes it."""
+        block, known = self.blocks[layer], None if past is None else past.read(layer)
+        inputs = (tokens, *others, known and (known.keys, known.values))
         if self.checkpointing and torch.is_grad_enabled():
-            return checkpoint(block, *inputs, use_reentrant=False)  # type: ignore[no-any-return]
-        return block(*inputs)  # type: ignore[no-any-return]
+            tokens, keys, values = checkpoint(block, *inputs, use_reentrant=False)
+        else:
+            tokens, keys, values = block(*inputs)
+        if past is not None:
+            past.write(layer, KV(keys, values))
+        return tokens
 
     def _embed_time(self, sigma: Float[Tensor, "batch #frame"]) -> tuple[Tensor, Tensor]:
         """Embedding and the six modulation vectors of the noise level, for each frame."""
@@ -166,27 +155,6 @@ class WanTransformer(nn.Module):
         grid = tokens.unflatten(-1, (self.patch, self.patch, self.channels)).unflatten(2, (rows, columns))
         latents: Tensor = grid.permute(0, 1, 6, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)
         return latents
-
-
-class _Layers:
-    """One tensor a layer, to be stacked; written in place, so never there twice, unless gradients are to flow."""
-
-    def __init__(self, layers: int) -> None:
-        self.layers = layers
-        self.parts: list[Tensor] = []
-        self.stack: Tensor | None = None
-
-    def append(self, states: Tensor) -> None:
-        """Add the next layer's."""
-        if not torch.is_grad_enabled():
-            if self.stack is None:
-                self.stack = states.new_empty(self.layers, *states.shape)
-            states = self.stack[len(self.parts)].copy_(states)
-        self.parts.append(states)
-
-    def stacked(self) -> Tensor:
-        """All layers."""
-        return torch.stack(self.parts) if self.stack is None else self.stack
 
 
 def sinusoid(timestep: Float[Tensor, "..."], dim: int) -> Float[Tensor, "... dim"]:

@@ -21,7 +21,7 @@ FLOORS = (
     {"modules"},
     {"callbacks"},
     {"composition", "run_folder", "exports", "plan"},
-    {"train", "training_help", "generate", "starts", "scripts", "streaming", "schedules"}
+    {"train", "training_help", "generate", "starts", "scripts", "stream_notes", "streaming", "schedules"}
     | {"trajectories", "video_folder", "convert"},
     {"evaluation"},
     {"cli", "arguments", "benchmark_arguments", "data_arguments", "evaluation_arguments", "demo"},

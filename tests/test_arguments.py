@@ -101,6 +101,11 @@ def test_switches_that_cannot_be_read(text: str, capsys: pytest.CaptureFixture[s
     assert repr(text) in told
 
 
+@pytest.mark.parametrize("text", ["many", "1.5", "", "10s"])
+def test_lengths_that_cannot_be_read(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"{text!r}; write a number of video frames, or inf" in refused([*STUDENT, f"--frames={text}"], capsys)
+
+
 def test_several_switches_and_settings_add_up() -> None:
     given = parser().parse_args([*STUDENT, "--switch", "3:a", "--switch", "6:b", "--set", "a.b=1", "--set", "c=d"])
     assert dict(given.switch) == {3: "a", 6: "b"}

@@ -197,3 +197,5 @@ def test_prompts_from_texts_and_files(tmp_path: Path) -> None:
     assert cli.read_prompts(["x y", str(tmp_path / "some"), "a b"]) == ["x y", "a b", "c d"]
     with pytest.raises(ValueError, match="is not a file"):
         cli.read_prompts([str(tmp_path / "missing.txt")])
+    long = "cat " * 700
+    assert cli.read_prompts([long]) == [long], "longer than any file's name"

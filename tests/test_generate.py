@@ -108,6 +108,13 @@ def test_a_clip_is_continued(student: Path, tmp_path: Path) -> None:
     assert torch.equal(latents[0], latents[1])
 
 
+@pytest.mark.parametrize("name", ["start.png", "start.mkv"])
+def test_a_start_that_cannot_be_read_is_told_before_weights_are(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("neither")
+    with pytest.raises(ValueError, match=f"{name}: not a readable"):
+        generate(tmp_path / "none.safetensors", tmp_path, Request(prompts=PROMPTS, start=tmp_path / name))
+
+
 def test_the_note_beside_a_video_tells_the_whole_config(student: Path, tmp_path: Path) -> None:
     """What the command was told, the composed config, versions; the manifest stays short."""
     Image.new("RGB", (32, 32), "red").save(tmp_path / "start.png")
@@ -164,6 +171,7 @@ def test_the_same_cell_twice_is_refused(student: Path, tmp_path: Path) -> None:
     ("settings", "said"),
     [
         ({"prompts": []}, "prompts is empty"),
+        ({"prompts": ["a", " "]}, "a prompt is empty"),
         ({"seeds": []}, "seeds is empty"),
         ({"frames": 0}, "frames is 0"),
         ({"batch": -1}, "batch is -1"),

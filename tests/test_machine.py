@@ -3,7 +3,7 @@ import platform
 import pytest
 import torch
 
-from reward_forcing.machine import forget_peak, peak_memory, versions
+from reward_forcing.machine import device_named, forget_peak, peak_memory, versions
 
 
 def test_versions_are_those_that_are_installed() -> None:
@@ -13,6 +13,18 @@ def test_versions_are_those_that_are_installed() -> None:
         "torch": torch.__version__.partition("+")[0],
         "no-such-package": "not installed",
     }
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, auto in ((False, "cpu"), (True, "cuda")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert (device_named("auto"), device_named("cpu")) == (auto, "cpu")
+    assert device_named("cuda:1") == "cuda:1"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(
+        ValueError, match="device is cuda, but there is no GPU that this torch can use; allowed: cpu, auto"
+    ):
+        device_named("cuda")
 
 
 def test_the_peak_of_a_process_stays_when_memory_is_given_back() -> None:

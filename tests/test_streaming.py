@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from reward_forcing.codecs.toy_words import ToyWords
 from reward_forcing.composition.configuration import build, compose, plain
 from reward_forcing.exports import notes_of
 from reward_forcing.memory.sinks.ema import EMASink
@@ -189,6 +191,26 @@ def test_a_start_in_parts_is_the_same_start(student: Path) -> None:
     in_parts = list(streamer.stream(PROMPTS, [0, 1], chunks=2, start=parts))
     assert [video.shape[1] for video in in_parts] == [1, 3, 3, 3, 3]
     assert torch.equal(torch.cat(at_once, 1), torch.cat(in_parts, 1))
+
+
+def test_a_network_of_other_latents_is_refused(student: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"student.safetensors: the network's channels is 6; geometry.channels is 16"):
+        load_streamer(student, equipment=Equipment(overrides=["geometry.channels=16"]))
+    bare = tmp_path / "bare.pt"
+    torch.save(WanTransformer(**{**small_runs.SIZES, "channels": 4}).state_dict(), bare)
+    small = ["codec=toy", "text=toy", "checkpoints=shipped"]
+    with pytest.raises(ValueError, match=r"bare.pt: the network's channels is 4; geometry.channels is 16"):
+        load_streamer(bare, equipment=Equipment(overrides=small))
+
+
+def test_words_of_another_encoder_are_refused_before_anything_is_generated(student: Path) -> None:
+    streamer = load_streamer(student)
+    streamer.prepare(PROMPTS)
+    with pytest.raises(ValueError, match="unknown word"):
+        streamer.prepare([*PROMPTS, "red circl fast plain"])
+    other = replace(streamer, text=ToyWords(["red", "blue"], tokens=2))
+    with pytest.raises(ValueError, match="text: embeddings have 2 features; the network takes 18"):
+        other.prepare(["red"])
 
 
 def test_what_it_was_told_rebuilds_it(student: Path) -> None:

@@ -158,7 +158,7 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     add("--out", type=Path, help="folder for the scores (default: the manifest's)")
     add("--reference", metavar="CELL", help="what the others are compared with (default: the manifest's first cell)")
     add("--metrics", nargs="+", metavar="NAME", help="which to take (default: all)")
-    add("--no-baselines", action="store_true", help="leave out the truth and the frozen first frame")
+    add("--no-baselines", action="store_true", help="leave out the truth, frozen, shuffled, looped and noise")
     add = command.add_argument_group("networks that look at videos").add_argument
     told = "a folder of weights (default: checkpoints/evaluation), and single files; `evaluation doctor` lists them"
     add("--weights", nargs="+", default=[], metavar="FOLDER|KEY=FILE", help=told)
@@ -181,6 +181,9 @@ def _report(command: argparse.ArgumentParser) -> None:
 
 
 def _frames(text: str) -> int | None:
+    """`inf`: until Ctrl-C."""
+    if text != "inf" and not text.lstrip("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}; write a number of video frames, or inf")
     return None if text == "inf" else int(text)
 
 

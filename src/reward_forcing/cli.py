@@ -158,9 +158,9 @@ def _shards(given: argparse.Namespace) -> None:
 
 
 def _device(wanted: str) -> str:
-    import torch
+    from reward_forcing.machine import device_named
 
-    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+    return device_named(wanted)
 
 
 def _embed(given: argparse.Namespace) -> None:
@@ -232,8 +232,16 @@ def read_prompts(given: Sequence[str]) -> list[str]:
 
     prompts: list[str] = []
     for text in given:
-        prompts += lines_of(text) if text.endswith((".txt", ".jsonl")) or Path(text).is_file() else [text]
+        prompts += lines_of(text) if text.endswith((".txt", ".jsonl")) or _is_file(text) else [text]
     return list(dict.fromkeys(prompts))
+
+
+def _is_file(text: str) -> bool:
+    """Whether there is a file of that name; a long prompt is no name at all."""
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False
 
 
 EMBED_KEYS = {

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from reward_forcing.codecs.protocols import LatentCodec
 from reward_forcing.machine import forget_peak, peak_memory
 from reward_forcing.shapes import Video
-from reward_forcing.starts import encode_start
+from reward_forcing.starts import encode_start, source_at
 from reward_forcing.streaming import Equipment, MemoryWish, Streamer, load_streamer
 from reward_forcing.switching import switch_named
 from reward_forcing.video_folder import Look, VideoBatch, VideoFolder, settings_digest
@@ -54,12 +54,17 @@ class Request:
         for name in ("prompts", "seeds"):
             if not getattr(self, name):
                 raise ValueError(f"generate: {name} is empty; give at least one")
+        if not all(prompt.strip() for prompt in self.prompts):
+            raise ValueError("generate: a prompt is empty; write what to show")
         for name in ("frames", "seconds", "batch"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"generate: {name} is {value}; it must be above 0")
         if self.start is not None and not self.start.is_file():
             raise ValueError(f"generate: start is {self.start}, which is not a file; give a picture or a clip")
+        self._check_switches()
+
+    def _check_switches(self) -> None:
         switch_named(self.on_switch)
         for place in self.switches:
             if place <= 0:
@@ -175,6 +180,8 @@ def generate(
         ValueError: something does not fit; the message says what and what is allowed.
     """
     wanted = [request] if isinstance(request, Request) else list(request)
+    for start in {one.start for one in wanted if one.start}:
+        source_at(start)
     streamers = [load_streamer(export, wish=wish, equipment=equipment) for wish in wishes]
     ways = ["teacher" if teaching else way(*pair) for pair in zip(streamers, wishes, strict=True)]
     name = wanted[0].cell
@@ -182,7 +189,7 @@ def generate(
     if len(set(cells)) < len(cells):
         raise ValueError(f"generate: the same way to remember is asked for twice: {', '.join(cells)}")
     for streamer in streamers:
-        streamer.text.prepare([words for one in wanted for words in (*one.prompts, *one.switches.values())])
+        streamer.prepare([words for one in wanted for words in (*one.prompts, *one.switches.values())])
     return {
         cell: sum((_generate_cell(streamer, cell, Path(out), one, teaching) for one in wanted), Pace())
         for cell, streamer in zip(cells, streamers, strict=True)

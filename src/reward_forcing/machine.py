@@ -20,6 +20,18 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def device_named(wanted: str) -> str:
+    """Where to compute: `auto` is a GPU if there is one.
+
+    Raises:
+        ValueError: there is no GPU.
+    """
+    there = torch.cuda.is_available()
+    if wanted.startswith("cuda") and not there:
+        raise ValueError(f"device is {wanted}, but there is no GPU that this torch can use; allowed: cpu, auto")
+    return ("cuda" if there else "cpu") if wanted == "auto" else wanted
+
+
 def forget_peak(device: torch.device) -> None:
     """Let `peak_memory` begin anew on a GPU; elsewhere it is that of the whole process."""
     if device.type == "cuda":

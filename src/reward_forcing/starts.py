@@ -62,7 +62,7 @@ def encode_start(path: Path, codec: LatentCodec, geometry: Geometry, *, batch: i
     """
     blank = torch.zeros(1, 1, *geometry.frame_shape, device=device)
     height, width = codec.decode(blank).shape[-2:]
-    source = _source_at(path)
+    source = source_at(path)
     frames = max(n for n in range(1, source.frames + 1) if codec.video_frames(n) <= source.frames)
     _tell_what_is_cut(path, (source.height, source.width), (height, width))
 
@@ -86,7 +86,8 @@ class Source:
     pieces: Callable[[], Iterable[Frames]]
 
 
-def _source_at(path: Path) -> Source:
+def source_at(path: Path) -> Source:
+    """Look into a picture or a clip. Raises ValueError when it cannot be read."""
     if path.suffix.lower() in PICTURES:
         picture = _read_picture(path)
         height, width = picture.shape[-2:]

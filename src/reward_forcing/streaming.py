@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 
 from reward_forcing import seeding
 from reward_forcing.codecs.protocols import LatentCodec, TextEncoder
-from reward_forcing.composition import configuration, places
+from reward_forcing.composition import configuration
 from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.machine import versions
 from reward_forcing.networks.sources import Inspection, inspect
@@ -23,6 +22,7 @@ from reward_forcing.sampling import trajectory
 from reward_forcing.scripts import Script
 from reward_forcing.shapes import Geometry, Latents, Video
 from reward_forcing.starts import Start
+from reward_forcing.stream_notes import codec_file, config_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +89,19 @@ class Streamer:
             (seed, "stream", prompt) for prompt, seed in zip(prompts, seeds, strict=True)
         )
         return seeding.VideoNoise(keys, self.geometry.chunk_shape, self.device)
+
+    def prepare(self, prompts: Sequence[str]) -> None:
+        """Have prompts encoded or refused, before anything is generated.
+
+        Raises:
+            ValueError: one cannot be encoded, or the network takes other embeddings.
+        """
+        self.text.prepare(prompts)
+        features, wanted = self.text(prompts[:1]).shape[-1], self.network.sizes["text_dim"]
+        if features != wanted:
+            raise ValueError(
+                f"text: embeddings have {features} features; the network takes {wanted}: another encoder's"
+            )
 
     @torch.inference_mode()
     def stream(
@@ -210,26 +223,31 @@ def load_streamer(path: str | Path, *, wish: MemoryWish | None = None, equipment
     """
     equipment, found = equipment or Equipment(), inspect(path)
     noted = json.loads(found.notes["stream"]) if "stream" in found.notes else WAN_NOTES
-    config = _config_of(noted, wish or MemoryWish(), str(path), equipment.overrides)
+    wish = wish or MemoryWish()
+    config = config_of(noted, str(path), sink=wish.sink, overrides=equipment.overrides)
+    _wish_in(config, wish)
     if found.layout == "ours" and "stream" not in found.notes:
         raise ValueError(f"{path}: nothing is noted about streaming; allowed: exports of `reward-forcing train`")
     if "codec" in noted["values"]:
-        config.codec.path = str(_codec_file(Path(path), equipment.codec, str(config.codec.path)))
+        config.codec.path = str(codec_file(Path(path), equipment.codec, str(config.codec.path)))
     elif equipment.codec:
         config.codec.path = str(equipment.codec)
+    geometry = configuration.build(config, "geometry")
+    _require_latents(found.sizes, geometry, str(path))
     codec, text = configuration.build(config, "codec"), configuration.build(config, "text")
     network = load(path, dtype=equipment.dtype or _precision(found, equipment.device))
+    _require_latents(network.sizes, geometry, str(path))
     return Streamer(
         network=network.requires_grad_(requires_grad=False).eval().to(equipment.device),
         codec=codec.to(equipment.device),
         text=text,
         rollout=configuration.build(config, "rollout"),
-        geometry=configuration.build(config, "geometry"),
+        geometry=geometry,
         name=str(config.hydra.runtime.choices["sink"]),
         fps=float(config.play.fps),
         about={"export": found.digest, "equipment": equipment.told, **noted.get("about", {})},
         told={
-            "asked": {"export": str(path), **vars(wish or MemoryWish()), **equipment.told, "device": equipment.device},
+            "asked": {"export": str(path), **vars(wish), **equipment.told, "device": equipment.device},
             "config": configuration.plain(config),
             "network": {**network.sizes, "dtype": str(network.dtype).removeprefix("torch.")},
             "versions": versions(LIBRARIES),
@@ -237,26 +255,18 @@ def load_streamer(path: str | Path, *, wish: MemoryWish | None = None, equipment
     )
 
 
+def _require_latents(sizes: Mapping[str, Any], geometry: Geometry, path: str) -> None:
+    """Refuse a network of other latents than are to be made, as far as its sizes are known."""
+    for name in {"channels", "patch"} & {*sizes}:
+        given, wanted = sizes[name], getattr(geometry, name)
+        if given != wanted:
+            raise ValueError(
+                f"{path}: the network's {name} is {given}; geometry.{name} is {wanted}; they must be equal"
+            )
+
+
 def _precision(found: Inspection, device: str) -> Literal["float32", "bfloat16"]:
     return "bfloat16" if "cuda" in device and found.bytes > LARGE else "float32"
-
-
-def _config_of(noted: Mapping[str, Any], wish: MemoryWish, path: str, overrides: Sequence[str]) -> Any:
-    """The config `stream` with the noted options and values, then with what is wished."""
-    choices = {**noted["choices"], **({"sink": wish.sink} if wish.sink else {})}
-    strange = [name for name in choices.values() if not re.fullmatch(r"\w+", str(name))]
-    if strange:
-        raise ValueError(f"{path}: the note 'stream' chooses {strange[0]!r}; allowed: names of config options")
-    chosen = [f"{group}={option}" for group, option in choices.items()]
-    config = configuration.compose([*chosen, *overrides], name="stream")
-    given = {override.split("=")[0].lstrip("+") for override in overrides}
-    for group, values in noted["values"].items():
-        same = config.hydra.runtime.choices.get(group) == noted["choices"].get(group)
-        for key, value in values.items() if same else ():
-            if f"{group}.{key}" not in given:
-                _fill_in(config, f"{group}.{key}", value, path)
-    _wish_in(config, wish)
-    return config
 
 
 def _wish_in(config: Any, wish: MemoryWish) -> None:
@@ -267,26 +277,3 @@ def _wish_in(config: Any, wish: MemoryWish) -> None:
             raise ConfigurationError(f"{key} is {value}; sink={config.hydra.runtime.choices['sink']} has no such value")
         if value is not None:
             config[group][name] = value
-
-
-def _fill_in(config: Any, key: str, value: Any, path: str) -> None:
-    """Set a plain value of a key that exists: a file may choose among what is installed, and nothing more."""
-    group, _, name = key.partition(".")
-    flat = value if isinstance(value, list) else [value]
-    if name not in config[group] or name.startswith("_") or not all(map(_is_plain, flat)):
-        raise ValueError(f"{path}: the note 'stream' sets {key} to {value!r}; allowed: plain values of known keys")
-    config[group][name] = value
-
-
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and "${" not in value)
-
-
-def _codec_file(export: Path, given: str | Path | None, noted: str) -> Path:
-    """The codec to use: the one given, the one beside the export, the one noted, the shipped one of that name."""
-    candidates = [Path(given)] if given else [export.parent / "codec.safetensors", Path(noted), places.shipped(noted)]
-    for path in candidates:
-        if path.is_file():
-            return path
-    tried = ", ".join(str(path) for path in candidates)
-    raise ValueError(f"codec: there is none at {tried}; give the file it was trained with: --codec PATH")

@@ -111,7 +111,7 @@ def write_pairs(
     if batch < 1:
         raise ValueError(f"ode-pairs: batch is {batch}; it must be at least 1")
     plan, usual, streamer = plan or Plan(), recommended(teacher), load_streamer(teacher, equipment=equipment)
-    streamer.text.prepare(["", *prompts])
+    streamer.prepare(["", *prompts])
 
     def samples(numbers: range) -> Iterator[Sample]:
         for first in range(numbers.start, numbers.stop, batch):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
+from torch import nn
 
 from reward_forcing.codecs.files import first_line, read_tensors, require_fit, require_none
 from reward_forcing.codecs.wan_vae import WanCodec
@@ -80,7 +81,8 @@ def load_wan_codec(
         vae = _from_file(path, dict(sizes or {}))
     else:
         raise ValueError(f"codec: {path} is not there; allowed: Wan2.1_VAE.pth or a diffusers folder with vae/")
-    return WanCodec(vae.to(getattr(torch, dtype)).requires_grad_(requires_grad=False).eval())
+    nn.Module.to(vae, getattr(torch, dtype))  # diffusers' own warns of layers to be kept in fp32, and there are none
+    return WanCodec(vae.requires_grad_(requires_grad=False).eval())
 
 
 def _from_folder(folder: Path) -> Any:

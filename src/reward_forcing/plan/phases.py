@@ -10,19 +10,13 @@ from reward_forcing.plan.situation import Situation
 Networks = Mapping[str, Network]
 
 
-def rollout_memory(run: Situation, student: Network, *, reads: bool) -> int:
-    """Bytes of keys and values while a chunk is generated: the memory, what is read of it, and the new chunk twice.
-
-    Args:
-        run: how it runs.
-        student: the network.
-        reads: whether to count what is read, which `kept_by_rollout` may have counted.
-    """
+def rollout_memory(run: Situation, student: Network) -> int:
+    """Bytes of keys and values while a chunk is generated: the memory, and what one layer reads of it."""
     precision = run.precision(student)
     chunk = run.geometry.chunk_frames
     past = (run.chunk(run.chunks - 1).keys or chunk) - chunk
     dearer = (run.sink_width or PRODUCT[precision]) / PRODUCT[precision] - 1
-    frames = (1 + reads) * past + min(run.sink, past) * dearer + 2 * chunk
+    frames = past + min(run.sink, past) * dearer + past / student.sizes.layers
     return run.remembered(student.sizes, frames, precision)
 
 
@@ -49,15 +43,14 @@ def distillation_phases(run: Situation, networks: Networks, *, decoding: int) ->
         decoding: bytes that judging takes.
     """
     student, fake, teacher = (networks[name] for name in ("student", "fake_score", "teacher"))
-    held, memory = kept_by_rollout(run, student), rollout_memory(run, student, reads=True)
-    growing = held + rollout_memory(run, student, reads=not student.checkpointing)
+    held, memory = kept_by_rollout(run, student), rollout_memory(run, student)
     chunk = run.chunk(run.chunks - 1)
     scores = [forward_workspace(teacher.sizes, run.clip(2 * run.micro))]
     scores += [forward_workspace(fake.sizes, run.clip(run.micro))]
     passing = forward_workspace(student.sizes, chunk)
     backward = backward_workspace(student.sizes, chunk, run.precision(student), checkpointing=student.checkpointing)
     return {
-        "student: rollout": growing + passing,
+        "student: rollout": held + memory + passing,
         "student: reward": held + decoding,
         "student: scores": held + max(scores),
         "student: backward": held + backward,
@@ -106,9 +99,3 @@ def distillation_flops(run: Situation, networks: Networks, fake_score_steps: int
     learning = training_flops(fake.sizes, clip, checkpointing=fake.checkpointing)
     fake_turn = rollout_flops(run, student, gradients=False) + learning
     return (student_turn + fake_score_steps * fake_turn) / (1 + fake_score_steps)
-
-
-def clip_flops(run: Situation, network: Network, guide: Network | None) -> float:
-    """Operations of learning from a micro-batch of clips, and of the passes of a guiding teacher."""
-    learning = training_flops(network.sizes, run.clip(run.micro), checkpointing=network.checkpointing)
-    return learning + (forward_flops(guide.sizes, run.clip(2 * run.micro)) if guide else 0)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,9 @@ import torch
 
 from reward_forcing.data.contents import pairs
 from reward_forcing.data.shards import ExistingShards
-from reward_forcing.streaming import load_streamer
-from reward_forcing.trajectories import Plan, Usual, recommended, write_pairs
+from reward_forcing.networks.weights import load, read_notes, save
+from reward_forcing.streaming import Equipment, load_streamer
+from reward_forcing.trajectories import Plan, Usual, _stored, recommended, write_pairs
 from tests import small_runs, tiny
 from tests.test_streaming import notes, write_student
 
@@ -38,6 +40,37 @@ def test_equal_prompts_start_from_different_noise(teacher: Path, tmp_path: Path)
     shards = pairs(source=ExistingShards(str(tmp_path / "pairs"))).shards
     first, third = (torch.from_numpy(shards.array(index, "states.npy")) for index in (0, 2))
     assert not torch.equal(first[0], third[0])
+
+
+@pytest.mark.parametrize("change", ["prompts", "weights", "settings"])
+def test_other_trajectories_do_not_mix(change: str, teacher: Path, tmp_path: Path) -> None:
+    """As many prompts, a teacher of the same name: an interrupted run would go on with something else."""
+    plan, copied = Plan(steps=4, levels=2), tmp_path / teacher.name
+    copied.write_bytes(teacher.read_bytes())
+    codec = Equipment(codec=teacher.parent / "codec.safetensors")
+    write_pairs(copied, tmp_path / "pairs", PROMPTS[:1], plan, equipment=codec)
+    write_pairs(copied, tmp_path / "pairs", PROMPTS[:1], plan, equipment=codec)
+    words, how = PROMPTS[:1], codec
+    if change == "prompts":
+        words = PROMPTS[1:2]
+    elif change == "weights":
+        save(copied, load(teacher).apply(_shifted), read_notes(teacher))
+    else:
+        how = replace(codec, dtype="bfloat16")
+    with pytest.raises(ValueError, match="holds other data: origin is"):
+        write_pairs(copied, tmp_path / "pairs", words, plan, equipment=how)
+
+
+def _shifted(module: torch.nn.Module) -> None:
+    with torch.no_grad():
+        for parameter in module.parameters(recurse=False):
+            parameter.add_(0.01)
+
+
+def test_states_beyond_half_precision_are_named() -> None:
+    with pytest.raises(ValueError, match="a state of 'a red fox' is not finite in float16; try --dtype float32"):
+        _stored(torch.tensor([1.0, 1e6]), "a red fox")
+    assert _stored(torch.tensor([1.0]), "x").dtype == torch.float16
 
 
 def test_levels_are_those_of_the_stored_steps() -> None:

@@ -1,5 +1,6 @@
 """Teacher trajectories as shards, for ODE regression (CausVid's and Self Forcing's initialisation)."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -118,10 +119,12 @@ def write_pairs(
             some = range(first, min(first + batch, numbers.stop))
             words = [prompts[index] for index in some]
             for prompt, states in zip(words, _states(streamer, words, [seed + i for i in some], plan), strict=True):
-                yield {"states.npy": states.half().numpy(), "caption.txt": prompt}
+                yield {"states.npy": _stored(states, prompt).numpy(), "caption.txt": prompt}
 
     found = inspect(teacher)
-    origin = {"teacher": found.notes.get("name", str(teacher)), "seed": seed, **asdict(plan)}
+    content = {"weights": found.digest, "prompts": hashlib.sha256("\n".join(prompts).encode()).hexdigest()[:16]}
+    made = {**content, **streamer.about["equipment"], "seed": seed, **asdict(plan)}
+    origin = {"teacher": found.notes.get("name", str(teacher)), **made}
     write_shards(folder, samples, clips=len(prompts), origin=origin, clips_per_shard=BATCHES_PER_SHARD * usual.batch)
     shown = ",".join(f"{level:.4f}" for level in plan.noise_levels)
     experiment = "toy_ode" if usual.batch > 1 else "wan_ode_regression"
@@ -130,6 +133,14 @@ def write_pairs(
         f"train on them: reward-forcing train experiments={experiment} data.content.source.path={folder} "
         f"objective.levels=[{shown}]"
     )
+
+
+def _stored(states: torch.Tensor, prompt: str) -> torch.Tensor:
+    """States as they are stored, in fp16. Raises ValueError when they are not finite there."""
+    stored = states.half()
+    if not bool(stored.isfinite().all()):
+        raise ValueError(f"ode-pairs: a state of {prompt[:60]!r} is not finite in float16; try --dtype float32")
+    return stored
 
 
 def _states(streamer: Streamer, prompts: Sequence[str], seeds: Sequence[int], plan: Plan) -> torch.Tensor:

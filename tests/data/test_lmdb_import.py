@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reward_forcing.data.contents import Batch
-from reward_forcing.data.lmdb_import import find_databases, import_lmdb
+from reward_forcing.data.lmdb_import import Database, find_databases, import_lmdb
 from reward_forcing.data.order import Pick
 from reward_forcing.data.shards import ExistingShards, Shards
 from tests.data import folders
@@ -84,6 +84,35 @@ def test_a_second_run_does_nothing_and_training_reads_it(tmp_path: Path) -> None
     content = folders.contents(ExistingShards(str(tmp_path / "out")))["clips"]
     batch: Batch = content.batch([Pick(1, ("test",))])
     assert batch["latents"].shape == (1, 2, 2, 3, 3)
+
+
+def test_an_interrupted_import_goes_on_with_the_same_database_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the second of two shards; a database of the same name and shape has other rows."""
+    whole = Database.row
+
+    def interrupted(self: Database, index: int) -> Any:
+        if index == 66:
+            raise KeyboardInterrupt
+        return whole(self, index)
+
+    latents = rows((70, 1, 1, 1, 2, 2))
+    write(tmp_path / "clips", latents)
+    import_lmdb(tmp_path / "clips", tmp_path / "whole")
+    monkeypatch.setattr(Database, "row", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        import_lmdb(tmp_path / "clips", tmp_path / "out")
+    monkeypatch.undo()
+    kept = (tmp_path / "out/shard-000000.tar").stat().st_mtime_ns
+    (tmp_path / "other").mkdir()
+    write(tmp_path / "other/clips", rows((70, 1, 1, 1, 2, 2), seed=1))
+    with pytest.raises(ValueError, match="holds other data: origin is"):
+        import_lmdb(tmp_path / "other/clips", tmp_path / "out")
+    import_lmdb(tmp_path / "clips", tmp_path / "out")
+    assert (tmp_path / "out/shard-000000.tar").stat().st_mtime_ns == kept
+    for name in ("shard-000000.tar", "shard-000001.tar"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from reward_forcing.codecs.files import fingerprint
 from reward_forcing.data.writing import Sample, write_shards
 
 CLIP_DIMENSIONS: Final = 4
@@ -77,7 +78,9 @@ def import_lmdb(source: Path, folder: Path) -> str:
                     "latents.npy": array[0], "caption.txt": prompt
                 }  # fmt: skip
 
-        origin = {"kind": "lmdb", "source": source.name, "databases": len(databases), "shape": list(shape)}
+        files = [path / "data.mdb" if path.is_dir() else path for path in find_databases(source)]
+        known = {"databases": len(databases), "content": fingerprint(files), "shape": list(shape)}
+        origin = {"kind": "lmdb", "source": source.name, **known}
         write_shards(folder, samples, clips=ends[-1], origin=origin, clips_per_shard=64)
     kind = f"trajectories of {shape[0]} states" if states else "clips"
     return f"{folder}: {ends[-1]} {kind} from {len(databases)} database{'s' * (len(databases) > 1)}"

@@ -10,6 +10,7 @@ from evaluation import scoring, sights
 from evaluation.baselines import FROZEN, TRUTH, baselines_for
 from evaluation.evaluate import evaluate
 from evaluation.evidence import observe
+from evaluation.instruments import Equipment
 from evaluation.measure import discover
 from evaluation.results import SCHEMA
 from evaluation.store import Store
@@ -44,12 +45,14 @@ def content(study: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 def test_all_videos_metrics_and_baselines_are_scored(content: dict[str, Any]) -> None:
     assert content["schema"] == SCHEMA
     assert content["reference"] == "good"
-    assert list(content["measures"]) == list(discover())
+    lacking = {name for name, measure in discover().items() if Equipment().lacking(measure.needs)}
+    assert list(content["measures"]) == [name for name in discover() if name not in lacking]
+    assert set(content["skipped"]) <= lacking
     cells = [video["cell"] for video in content["videos"]]
     assert {cell: cells.count(cell) for cell in cells} == dict.fromkeys(
         ("good", "tinted", *baselines_for(MOVING[0])), 3
     )
-    assert all(list(video["scores"]) == list(discover()) for video in content["videos"])
+    assert all(list(video["scores"]) == list(content["measures"]) for video in content["videos"])
 
 
 def test_scores_say_what_was_done_to_the_videos(content: dict[str, Any]) -> None:
@@ -58,7 +61,9 @@ def test_scores_say_what_was_done_to_the_videos(content: dict[str, Any]) -> None
     assert mean(content, FROZEN, "net_displacement") == pytest.approx(0, abs=1e-4)
     assert mean(content, FROZEN, "sink_similarity") == pytest.approx(1, abs=1e-4)
     (drift,) = (c for c in content["comparisons"] if (c["metric"], c["window"]) == ("palette_drift", "late"))
-    assert (drift["cell"], drift["reference"], drift["verdict"], drift["won"]) == ("tinted", "good", "worse", 0)
+    assert (drift["cell"], drift["reference"], drift["won"]) == ("tinted", "good", 0)
+    assert drift["verdict"] in ("worse", "unclear")  # three prompts
+    assert drift["difference"]["mean"] > 0.05
     assert content["metadata"] == {
         "good": {"sink": "good", "checkpoint": "abc"},
         "tinted": {"sink": "tinted", "checkpoint": "abc"},

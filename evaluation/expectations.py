@@ -86,6 +86,7 @@ ROWS: Final = (
     row("state_frechet", 20, up=f"{TIME}, jitter", still=f"{LIGHT}, identity switch"),
     row("copy_score", 1, up=f"{TIME}, jitter", still=f"{LIGHT}, {SPRITE}"),
     row("chunk_seams", 2, up="reset", still=LIGHT),
+    row("seam_cuts", 1, up="reset", still="blur"),
     row("sink_similarity", 1, up="frozen, reset, flashback, jitter", still=LIGHT),
     row("sink_relapse", 1, up="reset, flashback, jitter", down="frozen, slowed", still="brightening, blur, noise"),
     row("relapse_excess", 1, up="reset, flashback, jitter", down="frozen, slowed", still="brightening, blur, noise"),

@@ -23,6 +23,9 @@ VIDEOS_AT_ONCE: Final = 16
 BASELINE_BYTES: Final = 2**30
 """A trivial baseline is made in memory, from as many first frames as this holds."""
 
+BASELINE_VIDEOS: Final = 48
+"""Baselines are made of so many of the reference's videos at most: they are means for orientation, not competitors."""
+
 BROKEN: Final = (ValueError, RuntimeError, OSError)
 """What a video may do to those who look at it."""
 
@@ -80,9 +83,9 @@ class Sight:
 
 
 def plan(entries: Sequence[Entry], reference: str, arithmetic: str) -> list[Task]:
-    """What is to be scored: all videos, then baselines beside those of the reference cell (none if it is empty)."""
+    """What is to be scored: all videos, then baselines beside the first of the reference cell (none if it is empty)."""
     tasks = [_task(entry, "", arithmetic) for entry in entries]
-    beside = [entry for entry in entries if entry.cell == reference]
+    beside = [entry for entry in entries if entry.cell == reference][:BASELINE_VIDEOS]
     names = list(dict.fromkeys(name for entry in beside for name in baselines_for(entry.prompt)))
     return tasks + [_task(e, name, arithmetic) for name in names for e in beside if name in baselines_for(e.prompt)]
 

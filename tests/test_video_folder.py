@@ -41,7 +41,7 @@ def test_videos_grow_together_and_come_back_exactly(tmp_path: Path) -> None:
     ]
     for index, line in enumerate(lines):
         assert torch.equal(read_clip(tmp_path / line["video"]).frames, torch.cat(parts, 1)[index])
-        assert line["metadata"] == {"frames": 12, "sink": "ema"}
+        assert line["metadata"] == {"frames": 12, "chunks": [3, 3], "sink": "ema"}
         stem = (tmp_path / line["video"]).with_suffix("")
         with Image.open(f"{stem}.gif") as gif:
             assert getattr(gif, "n_frames", 1) == 12

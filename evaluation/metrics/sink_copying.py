@@ -3,8 +3,10 @@
 A frozen video never leaves its beginning, so it cannot relapse: read with stagnation and motion.
 """
 
+from collections.abc import Callable
 from typing import Final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,6 +15,9 @@ from evaluation.functional import sink_copying
 from evaluation.functional.dynamics import stagnation as share_below
 from evaluation.instruments import FIRST_CHUNK
 from evaluation.measure import Measure
+
+TOY_CHUNK: Final = 3
+"""Frames of a chunk of the toy world."""
 
 STILL: Final = 0.5
 """Levels: frames that differ by less are the same but for rounding."""
@@ -41,6 +46,40 @@ def revisits(evidence: Evidence) -> Float[Tensor, " clip"]:
 def stagnation(evidence: Evidence) -> Float[Tensor, " clip"]:
     """Share of neighbouring frames that are the same."""
     return share_below(evidence.signal("change"), STILL)
+
+
+def chunk_seams(evidence: Evidence) -> Float[Tensor, " clip"]:
+    """Change into the first frame of a chunk over the change elsewhere; NaN in a frozen video.
+
+    Where chunks begin is known from the manifest (`chunks`: frames of the first chunk and of each other) and in the
+    toy world.
+    """
+    return _at_seams(evidence, sink_copying.boundary_discontinuity)
+
+
+def seam_cuts(evidence: Evidence) -> Float[Tensor, " clip"]:
+    """Share of the sudden changes that fall on the beginning of a chunk; NaN without any."""
+    return _at_seams(evidence, sink_copying.cuts_at_boundaries)
+
+
+def _at_seams(evidence: Evidence, judged: Callable[[Tensor, Tensor], Tensor]) -> Float[Tensor, " clip"]:
+    """A function of changes and of where chunks begin; NaN for videos whose chunks are not known."""
+    scores = []
+    for video, change in enumerate(evidence.signal("change").split(1)):
+        lengths = chunks_of(evidence, video)
+        starts = sink_copying.starts_of_chunks(evidence.stop, lengths[1], lengths[0]) if lengths else torch.empty(0)
+        inside = (starts[(starts > evidence.start)] - evidence.start).long()
+        scores.append(judged(change, inside) if len(inside) else torch.full((1,), torch.nan))
+    return torch.cat(scores)
+
+
+def chunks_of(evidence: Evidence, video: int) -> tuple[int, int] | None:
+    """Video frames of the first chunk and of each other; None where they are not known."""
+    details = evidence.asked.details[video] if evidence.asked.details else {}
+    match details.get("chunks"):
+        case [int(first), int(following)] if min(first, following) > 0:
+            return first, following
+    return None if evidence.track is None else (TOY_CHUNK, TOY_CHUNK)
 
 
 MEASURES = (
@@ -84,5 +123,25 @@ MEASURES = (
         min_frames=2,
         optimised_by=("frame_difference",),
         function=stagnation,
+    ),
+    Measure(
+        name="chunk_seams",
+        title="chunk seams",
+        better="target",
+        target=1,
+        kind="any",
+        needs=("pixels",),
+        min_frames=2 * TOY_CHUNK,
+        function=chunk_seams,
+    ),
+    Measure(
+        name="seam_cuts",
+        title="cuts on seams",
+        better="lower",
+        kind="any",
+        needs=("pixels",),
+        scope="whole",
+        min_frames=2 * TOY_CHUNK,
+        function=seam_cuts,
     ),
 )

@@ -9,14 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evaluation.evidence import Evidence
-from evaluation.functional.sink_copying import boundary_discontinuity, starts_of_chunks
 from evaluation.measure import Measure
 from reward_forcing.toy import tracker
 
 SPAN: Final = 12
 """Frames over which displacement is measured."""
-CHUNK: Final = 3
-"""Video frames that are made together."""
 
 
 def net_displacement(evidence: Evidence) -> Float[Tensor, "clip window"]:
@@ -52,16 +49,6 @@ def scroll_ratio(evidence: Evidence) -> Float[Tensor, " clip"]:
 def pan_direction(evidence: Evidence) -> Float[Tensor, "clip window"]:
     """1 where the camera pans as captioned in 12 frames, -1 backwards, 0 standing still; NaN if it need not pan."""
     return tracker.pan_direction(evidence.toy, evidence.prompts, SPAN)
-
-
-def chunk_seams(evidence: Evidence) -> Float[Tensor, " clip"]:
-    """Change into the first frame of a chunk over the change elsewhere; NaN in a frozen video.
-
-    Chunks of the toy world are CHUNK frames long.
-    """
-    starts = starts_of_chunks(evidence.stop, CHUNK)
-    inside = starts[starts > evidence.start] - evidence.start
-    return boundary_discontinuity(evidence.signal("change"), inside)
 
 
 MEASURES = (
@@ -125,15 +112,5 @@ MEASURES = (
         min_frames=SPAN + 1,
         optimised_by=("tracked_motion",),
         function=pan_direction,
-    ),
-    Measure(
-        name="chunk_seams",
-        title="chunk seams",
-        better="target",
-        target=1,
-        kind="toy",
-        needs=("pixels",),
-        min_frames=2 * CHUNK,
-        function=chunk_seams,
     ),
 )

@@ -9,12 +9,15 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from evaluation.baselines import FROZEN, TRUTH
 from evaluation.functional.degradation import Survival
 from evaluation.measure import Measure
 from evaluation.summary import Curve, Estimate, Summary
 
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#b8a800")
 """Okabe and Ito's palette, its yellow darkened."""
+DRAWN: Final = (TRUTH, FROZEN)
+"""Baselines in charts; those that are nonsense on purpose would squeeze the axes."""
 GREY: Final = "#8a8a8a"
 DASHES: Final = ("--", ":", "-.")
 STYLE: Final = {
@@ -54,7 +57,7 @@ def over_time(summary: Summary, metric: str, measure: Measure) -> bytes:
         figure = Figure(figsize=(4.4, 2.7), layout="constrained")
         axes = figure.subplots()
         paint = colours(summary)
-        for i, name in enumerate(summary.baselines):
+        for i, name in enumerate(name for name in summary.baselines if name in DRAWN):
             _line(axes, summary.curves[name][metric], paint[name], DASHES[i % len(DASHES)])
         for name in summary.cells:
             _line(axes, summary.curves[name][metric], paint[name], "-")
@@ -105,7 +108,7 @@ def pareto(summary: Summary, across: Axis, up: Axis) -> bytes:
         figure = Figure(figsize=(4.4, 3.3), layout="constrained")
         axes = figure.subplots()
         paint = colours(summary)
-        for name in (*summary.cells, *summary.baselines):
+        for name in (*summary.cells, *(name for name in summary.baselines if name in DRAWN)):
             x, y = across.values.get(name), up.values.get(name)
             if x is None or y is None or np.isnan([x.mean, y.mean]).any():
                 continue

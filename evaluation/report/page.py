@@ -108,7 +108,7 @@ def survivals(results: Results) -> list[str]:
         if measure.better == "open" or len(seconds) < 3:
             continue
         curves = {}
-        for cell in (*summary.cells, *summary.baselines):
+        for cell in (*summary.cells, *(name for name in summary.baselines if name in charts.DRAWN)):
             table = sliding([r for r in results.records if r.cell == cell], name)
             curves[cell] = kaplan_meier(time_to_degrade(-measure.error(table), seconds[1] - seconds[0]))
         if any(len(curve.seconds) for curve in curves.values()):

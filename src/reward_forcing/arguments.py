@@ -164,6 +164,10 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     add("--weights", nargs="+", default=[], metavar="FOLDER|KEY=FILE", help=told)
     add("--device", default="auto", help="where they run: auto, cpu, cuda, ... (default: %(default)s)")
     add("--download", action="store_true", help="fetch weights that are not on this machine")
+    told = "marks videos: a folder of a vision-language model of transformers, or package.module:function"
+    add("--judge", metavar="FOLDER|MODULE:FUNCTION", help=told)
+    told = "the part it marks, below zero: from the end; --judge-seconds=55:60 (default: %(default)s)"
+    add("--judge-seconds", default="-5:", metavar="START:STOP", help=told)
 
 
 def _report(command: argparse.ArgumentParser) -> None:

@@ -71,6 +71,7 @@ class VideoBatch:
         self.stems = [folder / "videos" / video_name(cell, prompt, seed) for prompt, seed in videos]
         self.glimpses = [Glimpses() for _ in videos]
         self.frames = 0
+        self.chunks: list[int] = []
         self.suffix = ""
         self._stack = ExitStack()
         self._writers: list[ClipWriter] = []
@@ -96,6 +97,7 @@ class VideoBatch:
             writer.write(video)
             glimpse.add(video)
         self.frames += frames.shape[1]
+        self.chunks = [*self.chunks, frames.shape[1]][:2]
 
     def _begin(self, height: int) -> None:
         """Open the clips, under other names until they are whole."""
@@ -112,7 +114,7 @@ class VideoBatch:
                 "seed": seed,
                 "cell": self.cell,
                 "fps": self.look.fps,
-                "metadata": {"frames": self.frames, **metadata},
+                "metadata": {"frames": self.frames, "chunks": [self.chunks[0], self.chunks[-1]], **metadata},
             }
             for stem, (prompt, seed) in zip(self.stems, self.videos, strict=True)
         ]

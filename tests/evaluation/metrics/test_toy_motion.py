@@ -59,18 +59,3 @@ def test_the_direction_of_a_pan_is_told_from_its_speed() -> None:
     assert mean(toy_motion.pan_direction, frames.flip(1)) == -1
     assert mean(toy_motion.pan_direction, slow) > 0.9
     assert mean(toy_motion.pan_direction, frames[:, :1].expand(-1, 30, -1, -1, -1)) == pytest.approx(0, abs=0.01)
-
-
-@pytest.mark.parametrize("start", [0, 1, 5])
-def test_seams_are_looked_for_where_chunks_begin(start: int) -> None:
-    frames = truth(31)
-    stepped = frames[:, torch.arange(30) // 3 * 3]
-    shifted = frames[:, (torch.arange(30) + 1) // 3 * 3]
-    assert look(frames, MOVING).between(start, 30) is not None
-    whole, seamed, elsewhere = (
-        float(toy_motion.chunk_seams(look(some, MOVING).between(start, 30)).nanmean())
-        for some in (frames[:, :30], stepped, shifted)
-    )
-    assert whole == pytest.approx(1, abs=0.1)
-    assert elsewhere == pytest.approx(0, abs=1e-6)
-    assert not seamed < 100

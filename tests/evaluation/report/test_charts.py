@@ -76,7 +76,7 @@ def test_a_difference_that_is_not_there_is_not_drawn(summary: Summary) -> None:
     forest = charts.differences(summary, measure, ("contrast", "all"), "")
     empty = charts.differences(summary, measure, ("palette_drift", "all"), "")
     assert charts.colours(summary)["ema"].encode() not in empty
-    assert len(empty) < len(forest)
+    assert charts.colours(summary)["ema"].encode() in forest
     assert ET.fromstring(empty).tag.endswith("svg")
 
 

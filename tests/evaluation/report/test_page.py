@@ -19,17 +19,21 @@ from evaluation.speed.figures import figures as speed_figures
 from evaluation.speed.harness import Cell, measure
 from evaluation.speed.writing import write_speeds
 from reward_forcing.videos import Clip, read_clip, write_clip
-from tests.evaluation.made import intact, tinted, write_study
+from tests.evaluation.made import MOVING, intact, tinted, write_study
 
 NASTY = '<script>alert("1")</script> | & *x*'
+
+
+PROMPTS = (*MOVING, "yellow cross fast pan-slow", "red triangle medium pan-fast", "green circle fast pan-fast")
+"""Enough for an interval to exclude 0."""
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two cells, a teacher with shorter videos, one prompt of no known world, and timed streams."""
     folder = tmp_path_factory.mktemp("study")
-    write_study(folder, {"none": intact, "ema": tinted}, frames=48)
-    manifest = write_study(folder, {"teacher": intact}, frames=21)
+    write_study(folder, {"none": intact, "ema": tinted}, frames=48, prompts=PROMPTS)
+    manifest = write_study(folder, {"teacher": intact}, frames=21, prompts=PROMPTS)
     lines = [json.loads(line) for line in manifest.read_text().splitlines()]
     for cell in ("none", "ema"):
         shutil.copy(folder / "videos" / f"{cell}-0.mkv", folder / "videos" / f"{cell}-9.mkv")
@@ -88,13 +92,13 @@ def test_prompts_and_titles_are_escaped(page: str) -> None:
 
 def test_the_page_says_what_was_found(page: str) -> None:
     text = re.sub(r"<[^>]+>", " ", page)
-    assert re.search(r"ema against none\s+paired, 3 prompts", text)
+    assert re.search(r"ema against none\s+paired, 6 prompts", text)
     assert re.search(r"worse on\s+palette drift, last third \(\+0\.\d+ \[\+0\.\d+, \+0\.\d+\]\)", text)
     assert re.search(r"teacher against none", text)
     for words in (
         "First clips only",
         "frozen first frame",
-        "Only 4 prompts",
+        "Only 7 prompts",
         "number 1 of the list",
         "Speed",
         "sha256",
@@ -143,7 +147,7 @@ def test_one_cell_without_videos_and_speed_is_still_a_report(tmp_path: Path) -> 
 def test_the_terminal_gets_the_table_and_the_verdicts(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     print_table(study)
     shown = capsys.readouterr().out
-    for words in ("none", "ema", "truth", "frozen", "ema against none (paired, 3 prompts)"):
+    for words in ("none", "ema", "truth", "frozen", "ema against none (paired, 6 prompts)"):
         assert words in shown
 
 

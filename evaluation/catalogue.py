@@ -43,7 +43,7 @@ FOOLED: Final[Mapping[str, str]] = {
     "pan_accuracy": "the mean speed counts: stop and go may pass",
     "pan_direction": "speed does not count",
     "scroll_ratio": "a strong pattern is tracked better than a faded one",
-    "seam_cuts": "one cut at a seam is all of them",
+    "seam_cuts": "cuts where the caption asks for them, and a frozen video",
     "chunk_seams": "a change of the whole level of motion; a few seams among many frames",
     "palette_drift": f"{FROZEN}; so is one that goes grey; noise has all colours from the start",
     "contrast": f"{FROZEN}; over-contrast counters fading in a mean",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -112,11 +113,12 @@ def look(
     *,
     fps: float = 8.0,
     windows: Sequence[tuple[int, int]] = (),
+    details: Sequence[Mapping[str, Any]] = (),
     instruments: Mapping[str, Extractor] = BUILT_IN,
 ) -> Evidence:
     """As `observe`, for whole videos in memory."""
     length = frames.shape[1] if frames.ndim == 5 else 0
-    asked = Asked(tuple(prompts), length, fps, (*windows, (0, length)))
+    asked = Asked(tuple(prompts), length, fps, (*windows, (0, length)), tuple(details))
     return observe(frames.split(PIECE, 1) if frames.ndim == 5 else [frames], asked, instruments)
 
 

@@ -160,7 +160,7 @@ def test_wrong_choices_name_the_allowed_ones(
         (["generate", "a.safetensors"], "--prompts"),
         (["convert", "a.pt"], "target"),
         (["evaluate"], "manifest"),
-        (["report"], "metrics"),
+        (["report"], "RUN"),
         (["data"], "ACTION"),
         (["data", "make"], "folder"),
         (["data", "encode", "a", "b"], "--codec"),

@@ -55,6 +55,11 @@ class Footage:
     fps: float
 
 
+def nothing_else(_: Sequence[Path]) -> str:
+    """Of most backends: signals depend on their files alone."""
+    return ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Backend:
     """One network.
@@ -66,6 +71,7 @@ class Backend:
         files: that it reads.
         load: the instrument, given the files in their order and a device.
         cost: of a video, in GFLOP.
+        about: what else the signals depend on, given the files: others beside them, settings.
     """
 
     name: str
@@ -74,6 +80,7 @@ class Backend:
     files: tuple[File, ...]
     load: Callable[[Sequence[Path], torch.device], Extractor]
     cost: Callable[[Footage], float]
+    about: Callable[[Sequence[Path]], str] = nothing_else
 
     def unimportable(self) -> list[str]:
         """The libraries that are not there."""

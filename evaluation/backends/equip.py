@@ -67,7 +67,7 @@ def fingerprint(backend: Backend, paths: Sequence[Path], device: torch.device) -
     """What the signals depend on, apart from this package's code: files, libraries, and the kind of device."""
     files = [f"{file.key} sha256:{digest(path)}" for file, path in zip(backend.files, paths, strict=True)]
     libraries = [f"{name} {importlib.metadata.version(DISTRIBUTIONS.get(name, name))}" for name in backend.libraries]
-    return ", ".join([*files, *libraries, device.type])
+    return ", ".join(filter(None, [*files, backend.about(paths), *libraries, device.type]))
 
 
 DISTRIBUTIONS: Mapping[str, str] = {"open_clip": "open-clip-torch", "PIL": "pillow"}

@@ -16,12 +16,15 @@ from torch import Tensor
 
 from evaluation.backends.backend import Backend, File, Footage
 from evaluation.signals import Asked, Chosen, Extractor, Watcher
+from reward_forcing.codecs.files import fingerprint
 from reward_forcing.rewards.video_align.frames import RATE, sampled
 from reward_forcing.rewards.video_align.reward import DIMENSIONS, VideoAlign
 from reward_forcing.videos import to_float
 
-GFLOP: Final = 2100.0
-"""Of two frames of 336 x 588: 1008 patches in the tower, 252 tokens in the language model, times two."""
+GFLOP: Final = 2300.0
+"""Of two frames of 336 x 588: 1008 patches in the tower, 252 tokens in the language model."""
+QUESTION_GFLOP: Final = 2600.0
+"""Of a question of 1000 tokens."""
 
 
 def marks(
@@ -67,8 +70,15 @@ def _load(paths: Sequence[Path], device: torch.device) -> Extractor:
 
 
 def _cost(footage: Footage) -> float:
-    """The whole and its first clip."""
-    return GFLOP * len(sampled(footage.frames, footage.fps))
+    """The whole and its first clip; attention along very long videos comes on top."""
+    return 2 * QUESTION_GFLOP + GFLOP * len(sampled(footage.frames, footage.fps))
+
+
+def _about(paths: Sequence[Path]) -> str:
+    """What lies beside the weights: how marks are normalised, and the words."""
+    folder = paths[0].parent.parent
+    names = ("model_config.json", "config.json", "tokenizer.json", "tokenizer_config.json")
+    return f"beside it {fingerprint(folder / name for name in names if (folder / name).is_file())}"
 
 
 BACKENDS: Final = (
@@ -95,5 +105,6 @@ BACKENDS: Final = (
         ),
         load=_load,
         cost=_cost,
+        about=_about,
     ),
 )

@@ -114,6 +114,13 @@ def cuts_at_boundaries(
     return torch.where(total > 0, inside / total.clamp(min=1), torch.nan)
 
 
+def cut_boundaries(
+    change: Float[Tensor, "clip pair"], starts: Int[Tensor, " boundary"], deviations: float = CUT
+) -> Float[Tensor, " clip"]:
+    """The share of chunks that begin with a cut; NaN without boundaries."""
+    return cuts(change, deviations)[:, starts - 1].float().mean(1)
+
+
 def boundary_discontinuity(
     change: Float[Tensor, "clip pair"], starts: Int[Tensor, " boundary"]
 ) -> Float[Tensor, " clip"]:

@@ -58,8 +58,8 @@ def chunk_seams(evidence: Evidence) -> Float[Tensor, " clip"]:
 
 
 def seam_cuts(evidence: Evidence) -> Float[Tensor, " clip"]:
-    """Share of the sudden changes that fall on the beginning of a chunk; NaN without any."""
-    return _at_seams(evidence, sink_copying.cuts_at_boundaries)
+    """Share of the chunks that begin with a sudden change."""
+    return _at_seams(evidence, sink_copying.cut_boundaries)
 
 
 def _at_seams(evidence: Evidence, judged: Callable[[Tensor, Tensor], Tensor]) -> Float[Tensor, " clip"]:
@@ -136,7 +136,7 @@ MEASURES = (
     ),
     Measure(
         name="seam_cuts",
-        title="cuts on seams",
+        title="cut seams",
         better="lower",
         kind="any",
         needs=("pixels",),

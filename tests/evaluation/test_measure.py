@@ -69,7 +69,7 @@ def test_names_and_titles_fit_into_tables(measure: Measure) -> None:
 
 
 def test_what_needs_the_toy_world_says_so() -> None:
-    other = look(truth(30), ["a cat walks"] * len(MOVING))
+    other = look(truth(30), ["a cat walks"] * len(MOVING), details=({"chunks": [3, 3]},) * len(MOVING))
     for measure in MEASURES.values():
         if measure.kind == "any":
             assert measure(other).isfinite().all()

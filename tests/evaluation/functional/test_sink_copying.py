@@ -8,6 +8,7 @@ from torch import Tensor
 
 from evaluation.functional.sink_copying import (
     boundary_discontinuity,
+    cut_boundaries,
     cuts,
     cuts_at_boundaries,
     late_mean,
@@ -173,3 +174,11 @@ def test_a_video_that_starts_again_repeats() -> None:
 def test_repetition_needs_a_video_long_enough(period: int, run: int) -> None:
     with pytest.raises(ValueError, match=f"period {period} .* need a video of {period + 2 + run} frames or more"):
         no_repeat(noise(1, 40, 4), period, within=2, run=run, least=1.0)
+
+
+def test_chunks_that_begin_with_a_cut_are_counted() -> None:
+    change = torch.ones(1, 11) + 0.01 * torch.arange(11)
+    change[0, 3] = 50.0
+    assert cut_boundaries(change, torch.tensor([4, 8])).tolist() == [0.5]
+    assert cut_boundaries(change, torch.tensor([5, 8])).tolist() == [0.0]
+    assert cut_boundaries(change, torch.tensor([], dtype=torch.long)).isnan().all()

@@ -51,17 +51,21 @@ def _run_demo(given: argparse.Namespace) -> Any:
 
 def _run_evaluate(given: argparse.Namespace) -> None:
     from evaluation.backends.equip import equip, needed_by
+    from evaluation.backends.judge import judged, part_of
     from evaluation.evaluate import evaluate
     from evaluation.measure import choose
 
-    needs = needed_by(choose(given.metrics).values())
+    needs, part = needed_by(choose(given.metrics).values()), part_of(given.judge_seconds)
+    equipment = equip(needs, given.weights, given.device, download=given.download)
+    if given.judge and "judge" in needs:
+        equipment = judged(equipment, given.judge, part, given.device)
     done = evaluate(
         given.manifest,
         given.out,
         reference=given.reference,
         metrics=given.metrics,
         baselines=not given.no_baselines,
-        equipment=equip(needs, given.weights, given.device, download=given.download),
+        equipment=equipment,
     )
     print(f"scores: {done}\nnext: reward-forcing report {done}")
 

@@ -88,7 +88,13 @@ def test_the_folder_may_be_anywhere(folder: Path, tmp_path: Path) -> None:
     weights, template = (folder / "VideoReward" / name for name in ("checkpoint-11352/model.pth", "prompt_template.py"))
     found = equip(["video_reward"], [f"video_reward={weights}", f"video_reward_template={template}", tmp_path])
     assert found.missing == {}
-    assert "video_reward sha256:" in found.fingerprints["video_reward"]
+    mark = found.fingerprints["video_reward"]
+    assert "video_reward sha256:" in mark
+    config = folder / "VideoReward/model_config.json"
+    text = config.read_text()
+    config.write_text(text.replace("0.1", "0.3"))
+    assert equip(["video_reward"], [folder]).fingerprints["video_reward"] != mark, "other normalisation, other marks"
+    config.write_text(text)
 
 
 def test_marks_have_their_places_and_costs() -> None:
@@ -96,8 +102,7 @@ def test_marks_have_their_places_and_costs() -> None:
     with pytest.raises(ValueError, match="not in tuple"):
         video_reward.column("overall")
     cost = discover()["video_reward"].cost
-    assert cost(Footage(81, 480, 832, 16)) == 10 * video_reward.GFLOP
-    assert cost(Footage(960, 480, 832, 16)) == 120 * video_reward.GFLOP
+    assert cost(Footage(960, 480, 832, 16)) - cost(Footage(81, 480, 832, 16)) == 110 * video_reward.GFLOP
 
 
 def test_the_metrics_are_whole_and_optimised_by_their_reward() -> None:

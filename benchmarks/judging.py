@@ -61,7 +61,8 @@ def peak(seconds: int) -> int:
     frames = int(seconds * FPS)
     with LiveMemory() as memory:
         observe(passing(frames), Asked(("a cat",), frames, FPS, ((0, frames),)))
-    return memory.peak
+    most: int = memory.peak
+    return most
 
 
 def passing(frames: int) -> Iterator[Batch]:

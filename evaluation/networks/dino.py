@@ -111,7 +111,7 @@ class Block(nn.Module):
         query, key, value = self.attn["qkv"](self.norm1(tokens)).chunk(3, -1)
         tokens = tokens + self.ls1(self.attn["proj"](attend(query, key, value, self.heads)))
         hidden: Tensor = self.mlp["fc2"](gelu(self.mlp["fc1"](self.norm2(tokens))))
-        return tokens + self.ls2(hidden)
+        return torch.add(tokens, self.ls2(hidden))
 
 
 class Scale(nn.Module):

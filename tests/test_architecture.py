@@ -21,7 +21,7 @@ FLOORS = (
     {"modules"},
     {"callbacks"},
     {"composition", "run_folder", "exports", "plan"},
-    {"train", "training_help", "generate", "starts", "scripts", "stream_notes", "streaming", "schedules"}
+    {"train", "launching", "training_help", "generate", "starts", "scripts", "stream_notes", "streaming", "schedules"}
     | {"trajectories", "video_folder", "convert"},
     {"evaluation"},
     {"cli", "arguments", "benchmark_arguments", "data_arguments", "evaluation_arguments", "demo"},
@@ -32,7 +32,7 @@ LIBRARY = {"shapes", "flow", "seeding", "memory", "networks", "losses", "rewards
 LIBRARY |= {"switching"}
 """The algorithm: a plain PyTorch library."""
 
-ENTRIES = {"train", "generate", "composition", "exports", "cli", "demo"}
+ENTRIES = {"train", "launching", "generate", "composition", "exports", "cli", "demo"}
 ALLOWED = {
     "hydra": ENTRIES,
     "omegaconf": ENTRIES,

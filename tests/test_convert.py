@@ -71,3 +71,6 @@ def test_nothing_is_overwritten_and_endings_are_told(released: Path, tmp_path: P
         convert(released, released)
     with pytest.raises(ValueError, match=r"its name must end in \.safetensors"):
         convert(released, tmp_path / "folder")
+    with pytest.raises(ValueError, match=r"a\.safetensors is to be a folder \(official\); its name must not end in"):
+        convert(released, tmp_path / "a.safetensors", layout="official")
+    assert not (tmp_path / "a.safetensors").exists()

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 
 from reward_forcing import train
 from reward_forcing.composition.configuration import ConfigurationError
-from reward_forcing.networks.weights import read_notes
+from reward_forcing.networks.wan import WanTransformer
+from reward_forcing.networks.weights import read_notes, save
 from reward_forcing.train import Outcome
 from tests import small_runs
 
@@ -198,6 +199,22 @@ def test_one_wrong_job_stops_a_sweep_before_it_starts(tmp_path: Path, capsys: py
     assert train.main(["-m", *arguments]) == 2
     assert "memory.window_frames is 3" in capsys.readouterr().err
     assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize("role", ["frozen.teacher", "fake_score", "student"])
+def test_networks_for_other_words_are_refused_before_the_first_step(role: str, tmp_path: Path) -> None:
+    save(tmp_path / "other.safetensors", WanTransformer(**{**small_runs.SIZES, "text_dim": 4}))
+    overrides = small_runs.distillation(tmp_path / "run", f"module.{role}.source={tmp_path / 'other.safetensors'}")
+    with pytest.raises(ValueError, match="text: embeddings have 18 features; a network takes 4: another encoder's"):
+        run(overrides)
+
+
+def test_a_run_for_two_devices_is_refused_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [*small_runs.distillation(tmp_path / "run"), "trainer=sharded", "trainer.devices=2", "trainer.num_nodes=1"]
+    assert train.main(given) == 2
+    said = capsys.readouterr().err
+    assert "start one a device: torchrun --nproc-per-node 2 -m reward_forcing.train geometry.frames=6" in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_several_processes_need_a_common_folder(monkeypatch: pytest.MonkeyPatch) -> None:

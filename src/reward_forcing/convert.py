@@ -41,6 +41,8 @@ def convert(
         raise ValueError(f"convert: {target} is there already; remove it, or write elsewhere")
     if layout == "ours" and target.suffix != ".safetensors":
         raise ValueError(f"convert: {target} is to be a file of ours; its name must end in .safetensors")
+    if layout != "ours" and target.suffix == ".safetensors":
+        raise ValueError(f"convert: {target} is to be a folder ({layout}); its name must not end in .safetensors")
     found = inspect(source)
     network = load(source, dtype=dtype, which=which, sizes=sizes)
     notes = {"name": Path(str(source)).stem, "stream": json.dumps(WAN_NOTES), **found.notes}

@@ -16,8 +16,14 @@ from omegaconf import DictConfig, OmegaConf
 from reward_forcing.composition import configuration, validation
 from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.exports import export, judge_of, notes_of
+from reward_forcing.launching import (
+    continuation,
+    is_first,
+    require_common_folder,
+    require_one_device,
+    require_processes,
+)
 from reward_forcing.run_folder import RunFolder, RunSettings, changes, checkpoint_at
-from reward_forcing.training_help import continuation
 
 TRACEBACK_HINT = "(HYDRA_FULL_ERROR=1 shows where this was found.)\n"
 
@@ -69,7 +75,7 @@ def plan(overrides: Sequence[str], *, multirun: bool = False, folders: Sequence[
     """
     fixed = [job[0] for job in [configuration.sweep([given], {})[0] for given in overrides]] if multirun else overrides
     base = configuration.compose(fixed, folders=folders)
-    _require_common_folder(base)
+    require_common_folder(base)
     if not multirun and str(base.hydra.mode) != "RunMode.MULTIRUN":
         validation.validate(base)
         return [Job(base, tuple(overrides))]
@@ -82,31 +88,10 @@ def plan(overrides: Sequence[str], *, multirun: bool = False, folders: Sequence[
         label = ",".join(combination[column] for column in swept)
         config = configuration.compose(combination, folders=folders)
         config.run_dir = str(Path(folder) / label.replace("/", "_")[:200])
-        _require_one_device(config)
+        require_one_device(config)
         validation.validate(config)
         jobs.append(Job(config, tuple(combination), label))
     return jobs
-
-
-def _require_common_folder(config: DictConfig) -> None:
-    """The time of day differs between processes."""
-    written = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(written, dict)
-    if _processes() > 1 and "${now:" in str(written["run_dir"]):
-        raise ConfigurationError(f"run_dir is {written['run_dir']}; several processes need a common one: run_dir=...")
-
-
-def _processes() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def _require_one_device(config: DictConfig) -> None:
-    devices = config.trainer.get("devices", 1)
-    if devices not in (1, "1") or _processes() > 1:
-        raise ConfigurationError(
-            f"trainer.devices is {devices}; a sweep (-m) runs its jobs one after the other on one device: "
-            "allowed is 1. For more devices start one torchrun per job"
-        )
 
 
 def run(config: DictConfig) -> Outcome:
@@ -120,7 +105,7 @@ def run(config: DictConfig) -> Outcome:
     settings: RunSettings = configuration.build(config, "settings")
     folder = RunFolder(Path(settings.run_dir))
     checkpoint = _checkpoint(folder, settings.resume)
-    if checkpoint and _is_first():
+    if checkpoint and is_first():
         _require_unchanged(checkpoint, values)
     if settings.resume == "auto" and folder.finished_steps >= settings.max_steps:
         before = json.loads(folder.summary.read_text(encoding="utf-8"))
@@ -130,14 +115,9 @@ def run(config: DictConfig) -> Outcome:
 
 def _checkpoint(folder: RunFolder, resume: str) -> Path | None:
     """Where to continue from; only the first process can tell whether the folder was in use before."""
-    if _is_first() or resume == "auto":
+    if is_first() or resume == "auto":
         return folder.checkpoint(resume)
     return None if resume == "never" else checkpoint_at(Path(resume))
-
-
-def _is_first() -> bool:
-    """Whether this is the process that looks after the run's folder."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 def _require_unchanged(checkpoint: Path, values: Mapping[str, Any]) -> None:
@@ -234,13 +214,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _require_possible(jobs: Sequence[Job]) -> None:
-    """Refuse jobs whose files are missing or whose plan cannot fit; show the plans of large ones."""
+    """Refuse jobs whose processes or files are missing or whose plan cannot fit; show the plans of large ones."""
     for job in jobs:
+        require_processes(job.config, job.overrides)
         validation.require_files(job.config)
     from reward_forcing.plan.report import require_fit
 
     plans = [require_fit(configuration.plain(job.config)) for job in jobs]
-    if _is_first() and any(plans):
+    if is_first() and any(plans):
         _say("\n".join(filter(None, plans)))
 
 
@@ -271,7 +252,7 @@ def _report(done: Sequence[tuple[Job, Outcome]]) -> int:
     from rich.console import Console
     from rich.table import Column, Table
 
-    if not _is_first():
+    if not is_first():
         return 0
     names = _columns([outcome for _, outcome in done])
     headers = ("run", "state", "steps", "seconds", *(re.sub("[/_]", "\n", name) for name in names))

@@ -1,9 +1,4 @@
-"""What `reward-forcing train --help` says, read from the configs themselves, and how a stopped run is continued."""
-
-import os
-import shlex
-from collections.abc import Sequence
-from pathlib import Path
+"""What `reward-forcing train --help` says: read from the configs themselves."""
 
 from reward_forcing.composition import places
 
@@ -48,18 +43,3 @@ def help_text() -> str:
     wide = max(map(len, studies), default=0) + 2
     told = [f"  experiments={name:{wide}}{comment}" for name, comment in studies.items()]
     return "\n".join([USAGE, "groups and their options:", *listed, "", "experiments:", *told])
-
-
-def continuation(overrides: Sequence[str], folder: Path) -> str:
-    """The command that continues a run in this folder, started as it was: alone, or by torchrun."""
-    kept = [given for given in overrides if given.split("=")[0] not in ("run_dir", "resume")]
-    return shlex.join([*_launcher(), *kept, f"run_dir={folder}", "resume=auto"])
-
-
-def _launcher() -> list[str]:
-    """What started this process, as far as the variables of torchrun tell."""
-    known = {name: os.environ.get(name, "1") for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE")}
-    if known["WORLD_SIZE"] == "1":
-        return ["reward-forcing", "train"]
-    nodes = [] if known["GROUP_WORLD_SIZE"] == "1" else ["--nnodes", known["GROUP_WORLD_SIZE"]]
-    return ["torchrun", *nodes, "--nproc-per-node", known["LOCAL_WORLD_SIZE"], "-m", "reward_forcing.train"]

@@ -59,6 +59,16 @@ WRONG = [
     ("world.plain_fraction=2", "plain_fraction"),
     ("sink.decay=${nope}", "sink.decay: Interpolation key 'nope' not found"),
     ("data=prompts", "data.content.prompts.path has no value; give one: data.content.prompts.path=..."),
+    (
+        "data.batch_size=8 module.student_recipe.micro_batches=3",
+        "data.batch_size is 8; it must be a multiple of 3: the number of processes (1) times "
+        "module.student_recipe.micro_batches (3)",
+    ),
+    (
+        "data.batch_size=8 trainer.devices=3",
+        "data.batch_size is 8; it must be a multiple of 3: the number of processes (3)",
+    ),
+    ("trainer=sharded data.batch_size=32", "it must be a multiple of 64: the number of processes (64)"),
     ("run_dir=", "run_dir is empty"),
     ("sink._target_=reward_forcing.memory.sinks.ema.EMASinc", "has no 'EMASinc'; allowed: EMASink"),
     ("sink._target_=nowhere.Sink", "sink._target_ is 'nowhere.Sink'; there is no module 'nowhere'"),

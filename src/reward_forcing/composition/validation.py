@@ -37,6 +37,25 @@ def validate(config: DictConfig) -> None:
         raise ConfigurationError(error.at(origin(config, error.place))) from error
     for group in CHEAP:
         build(config, group)
+    check_batches(values)
+
+
+def check_batches(values: Mapping[str, Any]) -> None:
+    """Check that batches divide among processes, as far as their number is written, and their micro-batches.
+
+    Raises:
+        ConfigurationError: they do not.
+    """
+    trainer, batch = values["trainer"], values["data"].get("batch_size")
+    devices = str(trainer.get("devices", 1))
+    ranks = (int(devices) if devices.isdecimal() else 1) * int(trainer.get("num_nodes", 1))
+    for key, node in values["module"].items():
+        parts = max(1, node.get("micro_batches", 1)) if isinstance(node, Mapping) and key.endswith("recipe") else 1
+        if isinstance(batch, int) and batch % (ranks * parts):
+            raise ConfigurationError(
+                f"data.batch_size is {batch}; it must be a multiple of {ranks * parts}: the number of processes "
+                f"({ranks}) times module.{key}.micro_batches ({parts})"
+            )
 
 
 def check_constructors(values: Any, place: str = "") -> None:

@@ -47,7 +47,7 @@ class CausalInitialization(LightningModule):
 
     def on_fit_start(self) -> None:
         """See to it that all prompts are encoded, and bring the objective's own networks here."""
-        prepare_text(self, self.text)
+        prepare_text(self, self.text, self.student)
         for value in vars(self.objective).values():
             if isinstance(value, nn.Module):
                 value.to(self.device)

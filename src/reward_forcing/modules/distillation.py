@@ -124,7 +124,7 @@ class Distillation(LightningModule):
 
     def on_fit_start(self) -> None:
         """See to it that all prompts are encoded, and bring what is frozen to where the student is."""
-        prepare_text(self, self.frozen.text)
+        prepare_text(self, self.frozen.text, self.student, self.fake_score, self.frozen.teacher)
         self.frozen.teacher.to(self.device)
         self.frozen.reward = self.frozen.reward.to(self.device)
 

@@ -88,7 +88,7 @@ class Pretraining(LightningModule):
 
     def on_fit_start(self) -> None:
         """See to it that all prompts are encoded."""
-        prepare_text(self, self.text)
+        prepare_text(self, self.text, self.teacher)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Scalars:  # noqa: ARG002 (Lightning's name)
         """One optimiser step on clips: `latents`, their loss weights `emphasis`, and `prompts`."""

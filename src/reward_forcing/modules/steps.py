@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from reward_forcing.codecs.protocols import TextEncoder
 from reward_forcing.modules.sharding import average_over_ranks, full, sync_gradients
+from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.seeding import Key
 
 Scalars: TypeAlias = dict[str, Tensor]
@@ -158,10 +159,18 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> None
             mean.lerp_(value, 1 - decay)
 
 
-def prepare_text(module: LightningModule, text: TextEncoder) -> None:
+def prepare_text(module: LightningModule, text: TextEncoder, *networks: WanTransformer) -> None:
     """Have all prompts of the data encoded or refused before the first step: by the first process, then by the others.
 
     Content that does not list its prompts is encoded as it comes.
+
+    Args:
+        module: whose data it is.
+        text: the encoder.
+        networks: that are to take the embeddings.
+
+    Raises:
+        ValueError: a prompt cannot be encoded, or a network takes other embeddings.
     """
     data = getattr(module.trainer, "datamodule", None)
     prompts = getattr(getattr(data, "content", None), "prompts", ())
@@ -169,6 +178,13 @@ def prepare_text(module: LightningModule, text: TextEncoder) -> None:
         if module.trainer.is_global_zero == first:
             text.prepare(prompts)
         module.trainer.strategy.barrier()
+    features = [text(prompts[:1]).shape[-1] for _ in prompts[:1]]
+    for network in networks:
+        wanted = network.sizes["text_dim"]
+        if features and features[0] != wanted:
+            raise ValueError(
+                f"text: embeddings have {features[0]} features; a network takes {wanted}: another encoder's"
+            )
 
 
 def is_student_turn(step: int, fake_score_steps: int) -> bool:

@@ -15,7 +15,7 @@ help:
 	@echo "make test     set up, then lint, types, house limits and tests"
 	@echo "make check    lint, types, house limits, floors"
 	@echo "make format   lay the code out"
-	@echo "make bench    ratios of times that should be near one, on a CPU"
+	@echo "make bench    ratios of times that should be near one, planned memory, what judging costs; on a CPU"
 	@echo "make bench-gpu  speed and memory of the 1.3B model with random weights, on an NVIDIA GPU"
 	@echo "make setup    make .venv (once; again after requirements changed)"
 	@echo "make clean    remove .venv and caches"

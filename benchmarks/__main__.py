@@ -10,13 +10,15 @@ import torch
 from benchmarks import small
 from benchmarks.common import write_result
 from benchmarks.distillation import FAKE_SCORE_STEPS, distil
+from benchmarks.judging import judging
 from benchmarks.streaming import LIMIT_GB, PAPER, network_of, planned, stream, summary
 
 
 def cpu() -> dict[str, dict[str, Any]]:
-    """Ratios on small networks, and the memory that is planned for the real one."""
+    """Ratios on small networks, the memory that is planned for the real one, and what judging costs."""
     torch.set_num_threads(1)
-    return {"cpu": {**small.ratios(), "planned_streaming_gb": planned(PAPER), "limit_streaming_gb": LIMIT_GB}}
+    streaming = {**small.ratios(), "planned_streaming_gb": planned(PAPER), "limit_streaming_gb": LIMIT_GB}
+    return {"cpu": streaming, "judging": judging()}
 
 
 def gpu() -> dict[str, dict[str, Any]]:

@@ -49,7 +49,7 @@ def evaluate(
             other videos.
         baselines: whether the truth (toy world only) and trivial videos made from the reference's are scored too.
         how: how videos are cut into windows.
-        equipment: the instruments; by default those that need no weights.
+        equipment: the instruments; by default those that need no weights, and metrics that need others are no topic.
         progress: whether a bar is shown.
 
     Returns:
@@ -59,11 +59,11 @@ def evaluate(
         ValueError: the manifest is wrong, a metric or the reference cell is unknown, a metric asked for by name has
             no instrument, or not one video can be read.
     """
-    entries, how, equipment = read_manifest(manifest), how or Cut(), equipment or Equipment()
+    entries, how, given = read_manifest(manifest), how or Cut(), equipment or Equipment()
     out = manifest.parent if out is None else out
     reference = check_reference(reference, dict.fromkeys(entry.cell for entry in entries))
-    measures, skipped = usable(choose(metrics), equipment, wanted=metrics is not None)
-    rules = Rules(measures, how, equipment)
+    measures, lacking = usable(choose(metrics), given, wanted=metrics is not None)
+    rules, skipped = Rules(measures, how, given), lacking if equipment else {}
     tasks = plan(entries, reference if baselines else "", f"{how} {arithmetic_digest()}")
     with Store(out / SCORES) as store, Bar(len(tasks), skipped, shown=progress) as bar:
         records, failures = score_all(tasks, rules, store, bar.advance)
@@ -111,7 +111,10 @@ class Bar:
         for name, reason in self.skipped.items():
             reasons.setdefault(reason, []).append(name)
         for reason, names in reasons.items():
-            self.progress.console.print(f"skipped: {', '.join(names)}: {reason}", highlight=False, markup=False)
+            short = reason.split("; get it")[0]
+            self.progress.console.print(f"skipped: {', '.join(names)}: {short}", highlight=False, markup=False)
+        if reasons:
+            self.progress.console.print("how to get what is missing: reward-forcing evaluation doctor", highlight=False)
         self.progress.start()
         return self
 

@@ -39,7 +39,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def content(study: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return run(study, out=tmp_path_factory.mktemp("out"), metrics=None)
+    return run(study, out=tmp_path_factory.mktemp("out"), metrics=None, equipment=Equipment())
 
 
 def test_all_videos_metrics_and_baselines_are_scored(content: dict[str, Any]) -> None:
@@ -176,3 +176,19 @@ def test_paths_in_tables_are_relative_to_them(study: Path) -> None:
     text = (study.parent / "deeper" / "out" / "per_video.csv").read_text()
     assert "../../videos/good-0.mkv" in text
     assert str(study.parent) not in text
+
+
+def test_what_is_skipped_is_told_with_its_reason_and_where_to_look(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = {"musiq": "MUSIQ: m.pth is neither here nor there; get it (109 MB): https://example.org"}
+    content = run(study, out=tmp_path, metrics=None, equipment=Equipment(missing=missing), progress=True)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "skipped: imaging_quality: MUSIQ: m.pth is neither here nor there" in shown
+    assert "example.org" not in shown
+    assert "reward-forcing evaluation doctor" in shown
+    assert content["skipped"]["imaging_quality"] == missing["musiq"]
+
+
+def test_networks_are_no_topic_unless_somebody_looked_for_them(study: Path, tmp_path: Path) -> None:
+    assert run(study, out=tmp_path, metrics=None)["skipped"] == {}

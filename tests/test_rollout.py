@@ -1,5 +1,5 @@
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -119,22 +119,45 @@ def test_endless_streams_hold_a_constant_memory() -> None:
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 5])
 @torch.no_grad()
 def test_continuing_a_clip_of_any_length(frames: int) -> None:
-    """The clip is remembered in chunks, an odd rest first, and not yielded again."""
+    """The clip is yielded and remembered in chunks, an odd rest first."""
     student, start = Watched(tiny.network()), tiny.latents(1, frames, 7)
-    video = streamed(student, 2, start=start)
+    begun = streamed(student, 2, start=start)
+    assert torch.equal(begun[:, :frames], start)
+    video = begun[:, frames:]
     assert video.shape[1] == 4
     context = [remembered for level, remembered, _ in student.passes if level == 0.0]
     expected = [0, *range(2 - frames % 2, frames, 2)]
     assert context[: len(expected)] == expected
     assert not torch.allclose(video, streamed(student, 2))
-    assert not torch.allclose(video, streamed(student, 2, start=start.flip(1) + 1))
+    assert not torch.allclose(video, streamed(student, 2, start=start.flip(1) + 1)[:, frames:])
+
+
+@torch.no_grad()
+def test_a_clip_in_chunks_is_asked_for_as_it_is_remembered() -> None:
+    """The same video as from the whole clip; with nothing to generate there are no passes at all."""
+    start, asked = tiny.latents(1, 5, 7), list[int]()
+
+    def parts() -> Iterator[Tensor]:
+        for number, part in enumerate((start[:, :1], start[:, 1:3], start[:, 3:])):
+            asked.append(number)
+            yield part
+
+    student = Watched(tiny.network())
+    stream = rollout().stream(student, noise_of(0), always(tiny.prompts()), chunks=range(2), start=parts())
+    seen = []
+    for count in range(3):
+        seen.append(next(stream))
+        assert (asked[-1], len(student.passes)) == (count, count), "one context pass for each part before"
+    whole = streamed(tiny.network(), 2, start=start)
+    assert torch.equal(torch.cat([*seen, *stream], 1), whole)
+    assert torch.equal(streamed(Watched(tiny.network()), 0, start=start), start)
 
 
 @torch.no_grad()
 def test_continuing_the_start_of_a_stream_is_the_stream() -> None:
     student = tiny.network()
     whole = streamed(student, 6)
-    assert torch.equal(streamed(student, start=whole[:, :6], indices=range(3, 6)), whole[:, 6:])
+    assert torch.equal(streamed(student, start=whole[:, :6], indices=range(3, 6)), whole)
 
 
 @torch.no_grad()
@@ -164,7 +187,7 @@ def test_remembering_again_is_as_if_the_clip_came_from_outside(sink: SinkStrateg
     student, how, new = tiny.network(), rollout(sink, window), tiny.prompts(seed=2)
     video = switched(student, how, "recache")
     continued = generate(how.stream(student, noise_of(0), always(new), chunks=range(2, 4), start=video[:, :4]))
-    assert_close(video[:, 4:], continued)
+    assert_close(video, continued)
     assert not torch.allclose(video[:, 4:], switched(student, how, "cross_only")[:, 4:])
 
 

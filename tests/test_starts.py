@@ -15,8 +15,10 @@ from reward_forcing.codecs.tiny_vae import TinyCodec
 from reward_forcing.codecs.toy_codec import ToyCodec
 from reward_forcing.shapes import Geometry
 from reward_forcing.starts import Start, cropped, encode_start, regrouped
+from reward_forcing.streaming import load_streamer
 from reward_forcing.videos import Clip, to_float, write_clip
-from tests import tiny
+from tests import small_runs, tiny
+from tests.test_streaming import PROMPTS, notes, write_student
 
 CPU = torch.device("cpu")
 TOY = Geometry(channels=6, height=8, width=8, frames=21, chunk_frames=3)
@@ -81,6 +83,31 @@ def test_a_long_clip_takes_no_more_frames_in_memory_than_a_short_one(tmp_path: P
         assert len(seen) == count // 3
         held[count] = max(seen)
     assert 0 < held[480] <= held[24] <= 2 * (starts.READ_AT_ONCE + 3)
+
+
+def test_latents_of_a_long_start_are_not_kept_either(tmp_path: Path) -> None:
+    """All of the way, to pixels: the streams of a clip of 24 frames and of one of 240 hold as much."""
+    small_runs.write_exports(tmp_path)
+    streamer = load_streamer(write_student(tmp_path / "student.safetensors", notes()))
+    held = {}
+    for count in (24, 240):
+        write_frames(tmp_path / f"{count}.mkv", count)
+        start = encode_start(tmp_path / f"{count}.mkv", streamer.codec, streamer.geometry, batch=1, device=CPU)
+        gc.collect()
+        before, seen = living_numbers(), []
+        for pixels in streamer.stream(PROMPTS[:1], [0], chunks=2, start=start):
+            assert pixels.shape[1] == 3
+            seen.append(living_numbers() - before)
+        assert len(seen) == count // 3 + 2
+        held[count] = max(seen[4:])
+    assert 0 < held[240] <= 1.01 * held[24]
+
+
+def living_numbers() -> int:
+    """Numbers in all storages that can be reached."""
+    found = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in gc.get_objects()
+             if isinstance(one, Tensor)}  # fmt: skip
+    return sum(found.values())
 
 
 def living_frames() -> int:

@@ -3,6 +3,7 @@
 Training, inference and speed measurement share this one generator.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -66,7 +67,7 @@ class Rollout:
         *,
         chunks: Iterable[int],
         exit_at: int | None = None,
-        start: Latents | None = None,
+        start: Latents | Iterator[Latents] | None = None,
         on_switch: str = "cross_only",
     ) -> Iterator[Latents]:
         """Generate chunk after chunk, for as many as `chunks` counts (`itertools.count()`: without end).
@@ -81,7 +82,8 @@ class Rollout:
             chunks: the indices of the chunks.
             exit_at: the denoising step whose result is the chunk and carries gradients, earlier ones carry none; the
                 last by default.
-            start: clean latents of an image or clip to continue; not yielded again.
+            start: clean latents of an image or clip to continue, whole or in chunks; they are yielded first, chunk by
+                chunk, and none is asked for before the one before it is remembered.
             on_switch: what becomes of the memory when the prompt changes; a name of `switching.SWITCHES`.
 
         Yields:
@@ -97,18 +99,25 @@ class Rollout:
         memory = Remembered(self.memory)
         recent: Latents | None = None
         words: Prompts | None = None
-        waiting = [] if start is None else self._chunked(start)
-        for chunk in chunks:
-            wanted = prompt(chunk)
-            for finished in waiting:
-                self._remember(student, memory, finished, wanted if words is None else words)
+        indices = iter(chunks)
+        first = [*itertools.islice(indices, 1)]
+        for finished in self._parts(start):
+            yield finished
+            for chunk in first:
+                words = prompt(chunk)
+                self._remember(student, memory, finished, words)
                 recent = self._latest(recent, finished.detach())
+        clean: Latents | None = None
+        for chunk in itertools.chain(first, indices):
+            wanted = prompt(chunk)
+            if clean is not None and words is not None:
+                self._remember(student, memory, clean, words)
+                recent = self._latest(recent, clean.detach())
             if recent is not None and _differs(words, wanted):
                 switch(memory, recent, partial(self._remember_all, student, wanted, memory))
             steps = [noise(chunk, step) for step in range(exit_at + 1)]
             clean, words = self._denoise(student, ReadOnly(memory), steps, wanted), wanted
             yield clean
-            waiting = [clean]
 
     def _latest(self, recent: Tensor | None, finished: Tensor) -> Tensor:
         """As many of the last frames as a window has."""
@@ -137,6 +146,12 @@ class Rollout:
         with torch.set_grad_enabled(through):
             clean = clean if through else clean.detach()
             student(clean, level_of(clean, 0.0), prompt, memory)
+
+    def _parts(self, start: Latents | Iterator[Latents] | None) -> Iterable[Tensor]:
+        """What a video begins with, in chunks."""
+        if start is None:
+            return ()
+        return self._chunked(start) if isinstance(start, Tensor) else start
 
     def _chunked(self, start: Latents) -> list[Tensor]:
         """The given frames in chunks, a shorter one first if they do not divide."""

@@ -129,12 +129,7 @@ class Streamer:
         later = {frame - known.frames: prompt for frame, prompt in (switches or {}).items()}
         prompt_at = Script(later, self.geometry.chunk_frames, self.text, tuple(prompts), self.device)
         noise, past = self.noise(prompts, seeds), None
-        begun = []
-        for clean in known.parts(self.geometry.chunk_frames):
-            video, past = self.codec.decode_next(clean, past)
-            yield video
-            begun.append(clean)
-        first = torch.cat(begun, 1) if begun else None
+        first = known.parts(self.geometry.chunk_frames)
         for clean in self.rollout.stream(
             self.network, noise, prompt_at, chunks=counted, start=first, on_switch=on_switch
         ):

@@ -76,7 +76,7 @@ def test_a_stream_goes_on_from_its_own_beginning(shape: Shape) -> None:
     rest = shape.rollout.stream(
         tiny.network(), noise, always(tiny.prompts()), chunks=range(3, CHUNKS), start=whole[:, : 3 * shape.chunk]
     )
-    assert torch.equal(generate(rest), whole[:, 3 * shape.chunk :])
+    assert torch.equal(generate(rest), whole)
 
 
 def context(shape: Shape, clean: Tensor) -> tuple[list[Memory], list[KV]]:
@@ -152,7 +152,7 @@ def test_a_stream_never_looks_outside_its_window(spare: int) -> None:
 
     def last(start: Tensor) -> Tensor:
         chunks = shape.rollout.stream(student, noise, always(tiny.prompts()), chunks=range(1), start=start)
-        return generate(chunks)
+        return generate(chunks)[:, start.shape[1] :]
 
     start = tiny.latents(1, 6, 1)
     changed = torch.cat([tiny.latents(1, 2, 2), start[:, 2:]], 1)

@@ -17,6 +17,7 @@ NEEDED = {"data=clips": "data.content.source.path=x", "data=videos": "data.conte
 NEEDED |= {"data=pairs": "data.content.source.path=x", "data=prompts": "data.content.prompts.path=x"}
 NEEDED |= dict.fromkeys(("codec=tiny_wan", "text=umt5", "text=umt5_cached"), "checkpoints=wan")
 NEEDED |= dict.fromkeys(("reward=clip", "reward=optical_flow", "reward=video_align"), "checkpoints=wan")
+NEEDED |= {"trainer=sharded": "data.batch_size=64"}
 CHOICES = [(group, option) for group in groups() for option in options(group)]
 
 

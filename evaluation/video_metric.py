@@ -115,10 +115,10 @@ def __getattr__(name: str) -> type[VideoMetric]:
 def class_name(measure: str) -> str:
     """What a measure's class is called.
 
-    >>> class_name("palette_drift")
-    'PaletteDrift'
+    >>> class_name("palette_drift"), class_name("proxy/color")
+    ('PaletteDrift', 'ProxyColor')
     """
-    return "".join(word.capitalize() for word in measure.split("_"))
+    return "".join(word.capitalize() for word in measure.replace("/", "_").split("_"))
 
 
 @cache

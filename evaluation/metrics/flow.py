@@ -54,14 +54,16 @@ def motion_smoothness(evidence: Evidence) -> Float[Tensor, "clip row"]:
 
 
 ANY = partial(Measure, kind="any")
+FLOW = ("optical_flow", "raft_")
+"""How the reward that pays for optical flow calls itself, alone and in a weighted sum."""
 MEASURES = (
     ANY(
         name="dynamic_degree",
         title="dynamic degree",
         better="higher",
         needs=("flow",),
-        optimised_by=("optical_flow",),
         min_frames=3,
+        optimised_by=FLOW,
         function=dynamic_degree,
     ),
     ANY(
@@ -70,8 +72,8 @@ MEASURES = (
         unit="thresholds",
         better="open",
         needs=("flow",),
-        optimised_by=("optical_flow",),
         min_frames=2,
+        optimised_by=FLOW,
         function=flow_strength,
     ),
     ANY(
@@ -80,8 +82,8 @@ MEASURES = (
         unit="thresholds",
         better="open",
         needs=("flow",),
-        optimised_by=("optical_flow",),
         min_frames=2,
+        optimised_by=FLOW,
         function=flow_median,
     ),
     ANY(
@@ -89,8 +91,8 @@ MEASURES = (
         title="moving pairs",
         better="open",
         needs=("flow",),
-        optimised_by=("optical_flow",),
         min_frames=2,
+        optimised_by=FLOW,
         function=moving_pairs,
     ),
     ANY(
@@ -100,6 +102,7 @@ MEASURES = (
         needs=("stillness",),
         scope="whole",
         min_frames=5,
+        optimised_by=FLOW,
         function=is_static,
     ),
     ANY(

@@ -41,7 +41,7 @@ def human_action(evidence: Evidence) -> Float[Tensor, " clip"]:
 
 
 ANY = partial(Measure, kind="any", better="higher")
-PICTURES = partial(ANY, needs=("clip_pictures",), optimised_by=("clip",))
+PICTURES = partial(ANY, needs=("clip_pictures",), optimised_by=("clip", "ViT-"))
 MEASURES = (
     PICTURES(name="clip_score", title="CLIP score", function=clip_score),
     PICTURES(name="appearance_style", title="appearance style", function=appearance_style),

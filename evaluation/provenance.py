@@ -24,7 +24,8 @@ def arithmetic_files() -> list[Path]:
     ours, src = Path(evaluation.__file__).parent, Path(reward_forcing.__file__).parent
     names = [ours / "evidence.py", ours / "measure.py", ours / "windows.py", ours / "baselines.py"]
     names += [ours / "signals.py", ours / "instruments.py"]
-    folders = [ours / name for name in ("functional", "metrics", "backends", "networks")] + [src / "toy"]
+    folders = [ours / name for name in ("functional", "metrics", "backends", "networks")]
+    folders += [src / "toy", src / "rewards/video_align"]
     return names + [file for folder in folders for file in sorted(folder.glob("*.py"))]
 
 

@@ -15,7 +15,7 @@ def test_digests_are_of_the_content(tmp_path: Path) -> None:
 def test_the_arithmetic_has_a_digest_that_follows_the_code(tmp_path: Path) -> None:
     assert arithmetic_digest() == arithmetic_digest()
     names = {file.name for file in arithmetic_files()}
-    assert {"toy_motion.py", "tracker.py", "drift.py", "measure.py", "raft.py", "musiq.py"} <= names
+    assert {"toy_motion.py", "tracker.py", "drift.py", "measure.py", "raft.py", "musiq.py", "template.py"} <= names
     code = tmp_path / "code.py"
     digests = []
     for text in ("x = 1", "x = 2"):

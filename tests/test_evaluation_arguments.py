@@ -17,6 +17,7 @@ CALLS = {
     "prompts": ["out.jsonl"],
     "official": ["manifest.jsonl", "--python", "python3"],
     "totals": ["FOLDER"],
+    "distance": ["real.jsonl", "fake.jsonl"],
     "submit": [
         *["x.json", "--out", "x.zip", "--sampled-by", "us", "--evaluated-by", "us", "--date", "2026-11-26"],
         *["--frames", "81", "--fps", "16", "--height", "480", "--width", "832", "--prompt-set", "vbench/all"],
@@ -74,6 +75,8 @@ def test_modes_are_those_of_the_runner(mode: str) -> None:
         ([], "required: ACTION"),
         (["paint"], "invalid choice: 'paint'"),
         (["import"], "required: FOLDER"),
+        (["distance", "real.jsonl"], "required: fake"),
+        (["distance", *CALLS["distance"], "--frames", "many"], "invalid int value: 'many'"),
         (["import", "mine", "--layout", "long"], "invalid choice: 'long'"),
         (["official", "manifest.jsonl"], "required: --python"),
         (["official", *CALLS["official"], "--mode", "category"], "invalid choice: 'category'"),

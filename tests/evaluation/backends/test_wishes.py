@@ -1,11 +1,18 @@
 """What videos should show, from VBench's notes and from the manifest's own."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from evaluation.backends.wishes import DIMENSIONS, Wish, queries, wishes
+from evaluation.folders import import_folder
+from evaluation.vbench.source import find_copy
+from evaluation.vbench.suites import read_suite
 from evaluation.vbench.totals import DIMENSIONS as KNOWN
+from reward_forcing.videos import Clip, write_clip
+from tests.evaluation.vbench.vbench_copy import write_clone
 
 PLACE = {"object_a": "bicycle", "object_b": "car", "relationship": "on the left of"}
 
@@ -71,3 +78,11 @@ def test_other_forms_are_refused(details: dict[str, Any], message: str) -> None:
 
 def test_dimensions_are_vbenchs() -> None:
     assert set(DIMENSIONS) <= set(KNOWN)
+
+
+def test_imported_folders_say_what_they_should_show(tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    write_clip(videos / "a red kite-0.mp4", Clip(torch.zeros(2, 3, 16, 16, dtype=torch.uint8), 8))
+    found = import_folder(videos, official=True, suite=read_suite(find_copy(write_clone(tmp_path / "clone"))))
+    (entry,) = found.entries
+    assert wishes(entry.prompt, entry.metadata) == {"color": Wish(("kite",), "red")}

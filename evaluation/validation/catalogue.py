@@ -154,9 +154,9 @@ def main(target: Path = PAGE) -> None:
 PROSE: Final = """\
 # Metrics and drift, one by one
 
-Tables are written by `python -m evaluation.validation.catalogue` from the code. ↑ higher is better, ↓ lower, → closest to the
-number on average over videos, – describes and does not judge; a number is what the truth scores. Which damage moves
-which metric, measured: [metrics-sensitivity.md](../metrics-sensitivity.md).
+Tables are written by `python -m evaluation.validation.catalogue` from the code. ↑ higher is better, ↓ lower, → closest
+to the number on average over videos, – describes and does not judge; a number is what the truth scores. Which damage
+moves which metric, measured: [metrics-sensitivity.md](../metrics-sensitivity.md).
 How to run them: [evaluate.md](evaluate.md).
 
 No metric stands alone: nearly all can be had by standing still. Read quality beside motion, and both beside the grey

@@ -1,4 +1,4 @@
-"""Damage done to true videos on purpose, by how much: what metrics are validated with (`evaluation.validation.sensitivity`).
+"""Damage done to true videos on purpose, by how much: what metrics are validated with (`sensitivity`).
 
 Severity 0 changes nothing, 1 is plainly broken. Most work on the frames of any video, two need the toy world's state.
 """

@@ -153,17 +153,17 @@ def main(target: Path = PAGE) -> None:
 INTRODUCTION: Final = """\
 # What moves which metric
 
-Written by `python -m evaluation.validation.sensitivity`; the tests hold it. True toy videos ({prompts} of {frames} frames) are
-damaged on purpose (`evaluation/validation/corruptions.py`), and every metric is taken of them. Shown: the truth's score, and how
-far full damage moves it. **↑ ↓**: it must move this way, further when the damage is worse. **=**: it must not move.
+Written by `python -m evaluation.validation.sensitivity`; the tests hold it. True toy videos ({prompts} of {frames}
+frames) are damaged on purpose (`evaluation/validation/corruptions.py`), and every metric is taken of them. Shown: the
+truth's score, and how far full damage moves it. **↑ ↓**: it must move this way, further when the damage is worse. **=**: it must not move.
 Without a mark nothing is promised.
 
 Read it by columns, too. *Frozen* leaves nearly everything as good as the truth or better; only motion, stagnation and
 copying tell. *Jitter* (a still that shakes) fools motion from frame to frame, not that over 12 frames. The spread of
 fidelity over windows, as drift is usually given, does not see constant noise.
 
-Rows marked * look through small stand-ins fixed by a seed instead of their networks (`evaluation/validation/stand_ins.py`): they
-show what the arithmetic does, not what the real networks see.
+Rows marked * look through small stand-ins fixed by a seed instead of their networks
+(`evaluation/validation/stand_ins.py`): they show what the arithmetic does, not what the real networks see.
 """
 
 if __name__ == "__main__":

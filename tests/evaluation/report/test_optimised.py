@@ -7,9 +7,11 @@ from evaluation.evaluate import evaluate
 from evaluation.report.page import write_report
 from tests.evaluation.made import frozen, intact, write_study
 
+PROMPTS = [f"{colour} circle fast pan-slow" for colour in ("red", "green", "blue", "yellow", "cyan", "magenta")]
+
 
 def test_pages_say_what_was_optimised(tmp_path: Path) -> None:
-    manifest = write_study(tmp_path, {"dmd": frozen, "re_dmd": intact}, frames=48)
+    manifest = write_study(tmp_path, {"dmd": frozen, "re_dmd": intact}, frames=30, prompts=PROMPTS)
     lines = [json.loads(line) for line in manifest.read_text().splitlines()]
     for line in lines:
         line["metadata"]["reward"] = {"dmd": "none", "re_dmd": "tracked_motion"}[line["cell"]]

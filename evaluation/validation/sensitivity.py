@@ -155,8 +155,8 @@ INTRODUCTION: Final = """\
 
 Written by `python -m evaluation.validation.sensitivity`; the tests hold it. True toy videos ({prompts} of {frames}
 frames) are damaged on purpose (`evaluation/validation/corruptions.py`), and every metric is taken of them. Shown: the
-truth's score, and how far full damage moves it. **↑ ↓**: it must move this way, further when the damage is worse. **=**: it must not move.
-Without a mark nothing is promised.
+truth's score, and how far full damage moves it. **↑ ↓**: it must move this way, further when the damage is worse.
+**=**: it must not move. Without a mark nothing is promised.
 
 Read it by columns, too. *Frozen* leaves nearly everything as good as the truth or better; only motion, stagnation and
 copying tell. *Jitter* (a still that shakes) fools motion from frame to frame, not that over 12 frames. The spread of

@@ -148,8 +148,7 @@ def test_a_clip_in_chunks_is_asked_for_as_it_is_remembered() -> None:
     for count in range(3):
         seen.append(next(stream))
         assert (asked[-1], len(student.passes)) == (count, count), "one context pass for each part before"
-    whole = streamed(tiny.network(), 2, start=start)
-    assert torch.equal(torch.cat([*seen, *stream], 1), whole)
+    assert torch.equal(torch.cat([*seen, *stream], 1), streamed(tiny.network(), 2, start=start))
     assert torch.equal(streamed(Watched(tiny.network()), 0, start=start), start)
 
 

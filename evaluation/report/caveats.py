@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from evaluation.evidence import is_toy
 from evaluation.measure import Measure
 from evaluation.summary import Summary
 from evaluation.table import Record
@@ -74,7 +75,7 @@ def _coverage(records: Sequence[Record]) -> str:
 
 
 def _world(records: Sequence[Record]) -> str:
-    without = sum("one_sprite" not in r.scores for r in records)
+    without = sum("one_sprite" not in r.scores and not is_toy(r.prompt) for r in records)
     return f"{without} videos are not of the toy world: no ground truth, only metrics on pixels." if without else ""
 
 

@@ -107,6 +107,11 @@ def load_clip(model: str, pretrained: str | None, place: str = "rewards.clip") -
     import open_clip
 
     name = _known(model, place)
+    if pretrained is not None and not Path(pretrained).is_file():
+        raise ValueError(
+            f"{place}: pretrained is {pretrained!r}, and there is no such file; give weights of {model} in "
+            "open_clip's form (for instance open_clip_model.safetensors), or null for random ones"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         clip = open_clip.create_model(name, pretrained=None, load_weights=False)
@@ -138,11 +143,6 @@ def _known(model: str, place: str) -> str:
 def _fill(clip: nn.Module, model: str, pretrained: str, place: str) -> None:
     import open_clip
 
-    if not Path(pretrained).is_file():
-        raise ValueError(
-            f"{place}: pretrained is {pretrained!r}, and there is no such file; give weights of {model} in "
-            "open_clip's form (for instance open_clip_model.safetensors), or null for random ones"
-        )
     try:
         open_clip.load_checkpoint(clip, pretrained, strict=True)
     except Exception as error:  # whatever readers of pickles, TorchScript and safetensors raise

@@ -11,6 +11,8 @@ from evaluation.report.charts import COLOURS, DASHES, STYLE, svg
 from evaluation.speed.runs import COPY, DECODE, DENOISE, STREAM
 
 STAGES: Final = {DENOISE: "#0072b2", DECODE: "#e69f00", COPY: "#009e73", STREAM: "#56b4e9"}
+LEGEND: Final = 38
+"""Characters of a name in a legend."""
 Cells = Sequence[Mapping[str, Any]]
 
 
@@ -67,7 +69,7 @@ def stages(cells: Cells) -> bytes:
             if width.any():
                 axes.barh(range(len(cells)), width, left=left, color=colour, label=stage, height=0.6)
             left += width
-        axes.set_yticks(range(len(cells)), [cell["cell"] for cell in cells])
+        axes.set_yticks(range(len(cells)), [shortened(cell["cell"]) for cell in cells])
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_title("Stages of a steady chunk")
@@ -116,5 +118,17 @@ def _end_of_ramp(axes: Any, cell: Mapping[str, Any], chunks: int, colour: str) -
 
 
 def _finish(figure: Figure, axes: Any) -> bytes:
-    axes.legend(fontsize=7, frameon=False, ncols=2)
+    lines, names = axes.get_legend_handles_labels()
+    legend = axes.legend(lines, [shortened(name) for name in names], fontsize=7, frameon=False, ncols=2)
+    legend.set_in_layout(False)  # whatever cells are called, the chart keeps its size
     return svg(figure)
+
+
+def shortened(name: str) -> str:
+    """A name that a legend has room for: its beginning and its end.
+
+    >>> shortened("initial_student (" + "/a/very/long/path" * 3 + "/speed.json)")
+    'initial_student (/…ng/path/speed.json)'
+    """
+    half = (LEGEND - 1) // 2
+    return name if len(name) <= LEGEND else f"{name[:half]}…{name[-(LEGEND - half - 1) :]}"

@@ -71,3 +71,9 @@ def test_drawing_leaves_no_settings_behind(cells: list[dict[str, Any]]) -> None:
     before = dict(mpl.rcParams)
     charts(cells)
     assert dict(mpl.rcParams) == before
+
+
+def test_long_names_do_not_squeeze_the_charts(cells: list[dict[str, Any]]) -> None:
+    """Warnings are errors here, and matplotlib warns of a chart that has no room left."""
+    long = [cell | {"cell": f"{cell['cell']} ({'/a/very/long/path' * 12}/speed.json)"} for cell in cells]
+    assert all(ET.fromstring(picture).tag.endswith("svg") for picture in charts(long * 2).values())

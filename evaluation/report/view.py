@@ -101,6 +101,11 @@ def decimals(values: Iterable[float]) -> int:
     return 0 if largest >= 100 else 1 if largest >= 10 else 2 if largest >= 0.3 else 3
 
 
+def places_of(summary: Summary, column: Column) -> int:
+    """Decimals of a column, by its cells; what is nonsense on purpose may be far larger."""
+    return decimals(summary.estimates[cell][column].mean for cell in summary.cells)
+
+
 def fixed(value: float, places: int) -> str:
     """A number with so many decimals; a dash for NaN, never minus zero."""
     return DASH if np.isnan(value) else f"{round(value, places) + 0.0:.{places}f}"
@@ -170,7 +175,7 @@ def _kind(name: str, summary: Summary) -> str:
 
 
 def _field(summary: Summary, measures: Mapping[str, Measure], name: str, column: Column) -> Shown:
-    places = decimals(table[column].mean for table in summary.estimates.values())
+    places = places_of(summary, column)
     estimate, compared = summary.estimates[name][column], summary.compared(name, column)
     value, spread = fixed(estimate.mean, places), interval(estimate, places)
     optimised = summary.optimised(measures[column[0]], name)
@@ -200,7 +205,7 @@ def _joined(said: Sequence[tuple[str, Sequence[str]]]) -> tuple[tuple[str, str],
 
 def _finding(compared: Comparison, summary: Summary, measures: Mapping[str, Measure]) -> str:
     column = (compared.metric, compared.window)
-    places = decimals(table[column].mean for table in summary.estimates.values())
+    places = places_of(summary, column)
     title, window = measures[compared.metric].title, WINDOW_WORDS[compared.window]
     trained = OPTIMISED if summary.optimised(measures[compared.metric], compared.cell, compared.reference) else ""
     if compared.verdict == "unclear":

@@ -20,6 +20,7 @@ def load_network(
     *,
     inside: Sequence[str] = (),
     defaults: Callable[[Network], Mapping[str, Tensor]] | None = None,
+    adapt: Callable[[Network, Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None,
 ) -> Network:
     """A network filled from a file: frozen, in fp32, on the CPU, in evaluation mode.
 
@@ -30,6 +31,7 @@ def load_network(
         place: what an error is about.
         inside: keys under which the file may hold its tensors; a bare file of tensors always will do.
         defaults: of the network without values, values of parameters that the file need not have.
+        adapt: of the network without values and what the file holds, the same under the network's names.
 
     Raises:
         ValueError: there is no such file, it is damaged, or names or shapes differ (it has the first of each kind).
@@ -39,7 +41,8 @@ def load_network(
         raise ValueError(f"{place}: {path} is not there; allowed: the file of the public checkpoint")
     with torch.device("meta"):
         network = make()
-    given = {**(defaults(network) if defaults else {}), **unwrapped(_held(path, place), inside)}
+    held: Mapping[str, Tensor] = unwrapped(_held(path, place), inside)
+    given = {**(defaults(network) if defaults else {}), **(adapt(network, held) if adapt else held)}
     require_fit(network.state_dict(), given, f"{place}: {path}", type(network).__name__)
     network.load_state_dict({name: tensor.float() for name, tensor in given.items()}, assign=True)
     return network.requires_grad_(requires_grad=False).eval()

@@ -71,6 +71,8 @@ FOOLED: Final[Mapping[str, str]] = {
     "clip_score": "blind to time and to order",
     "temporal_style": "prompts are cut at 32 tokens; a narrow range",
     "overall_consistency": "prompts are cut at 32 tokens; a narrow range",
+    "scene": "words within longer words count; captions leave out the obvious; ten of 16 frames do not count",
+    "scene_all_frames": "words within longer words count; captions leave out the obvious",
     "video_reward_mq": "training on it (Re-DMD) raises it of itself",
     "video_reward_vq": "training on it (Re-DMD) raises it of itself",
     "video_reward_ta": "training on it (Re-DMD) raises it of itself",

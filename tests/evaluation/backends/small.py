@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evaluation.backends import aesthetic, amt, clip, dino, musiq, raft, umt, viclip
+from evaluation.backends import aesthetic, amt, clip, dino, musiq, raft, tag2text, umt, viclip
 from evaluation.instruments import BUILT_IN, Equipment
 from evaluation.networks.amt import Amt
 from evaluation.networks.dino import Dino
 from evaluation.networks.musiq import Musiq
+from evaluation.networks.tag2text import Tag2Text
+from evaluation.networks.tag2text_words import MARKS, Words
 from evaluation.networks.umt import Umt
 from evaluation.networks.viclip import ViClip
 from evaluation.signals import Asked, Batch, Extractor, Signal, Watcher
@@ -41,6 +43,11 @@ CLIP: dict[str, Any] = {
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
     "quick_gelu": True,
 }
+TAG2TEXT: dict[str, Any] = {
+    "side": 32, "stem": 8, "depths": (2, 2), "swin_heads": (1, 2), "window": 4, "dim": 12, "layers": 2, "heads": 3,
+    "words": 21, "tags": 4, "tag_layers": 1, "tag_heads": 2,
+}  # fmt: skip
+VOCABULARY = (*MARKS, "a", "picture", "of", "|", "red", "boat", "city", "park", "##s", "tree", ".", "'", "s", "in")
 ACTIONS = ("riding a bike", "yoga", "dining")
 
 
@@ -56,6 +63,23 @@ def small_clip() -> clip.Clip:
     with tempfile.TemporaryDirectory() as folder:
         network, tokenize = load_clip(clip_config(Path(folder)), None)
     return clip.Clip(network, tokenize)
+
+
+@cache
+def small_words() -> Words:
+    from tokenizers import BertWordPieceTokenizer
+
+    reader = BertWordPieceTokenizer({word: number for number, word in enumerate(VOCABULARY)}, lowercase=True)
+    return Words(("red boat", "city", "park", "trees"), VOCABULARY, reader)
+
+
+@cache
+def small_tag2text() -> Tag2Text:
+    """With captions of several lengths, and tags in some pictures."""
+    network = filled(Tag2Text(**TAG2TEXT), std=0.5)
+    network.text_decoder.bert.embeddings.position_embeddings.weight.mul_(3)
+    network.text_decoder.get_parameter("cls.predictions.decoder.bias")[MARKS.index("[SEP]")] += 3
+    return network
 
 
 @cache
@@ -81,6 +105,7 @@ def extractors() -> Mapping[str, Extractor]:
         "stillness": partial(raft.watch_stillness, network=small_raft(), updates=1),
         "musiq": partial(musiq.watch, network=filled(Musiq(**MUSIQ), std=0.2)),
         "viclip": partial(viclip.watch, network=filled(ViClip(**VICLIP), std=0.3)),
+        "tag2text": partial(tag2text.watch, network=small_tag2text(), words=small_words()),
         "umt": partial(umt.watch, network=filled(Umt(**UMT), std=0.5), actions=ACTIONS),
         "amt": partial(amt.watch, network=filled(Amt(**AMT), std=0.06)),
     }

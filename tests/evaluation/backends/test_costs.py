@@ -1,6 +1,7 @@
 """Costs that backends claim are what their networks do, counted at the public sizes."""
 
 from collections.abc import Callable
+from functools import partial
 
 import open_clip
 import pytest
@@ -14,6 +15,7 @@ from evaluation.backends.backend import Footage, discover
 from evaluation.networks.amt import Amt
 from evaluation.networks.dino import DINOV2, Dino
 from evaluation.networks.musiq import Musiq
+from evaluation.networks.tag2text import Tag2Text
 from evaluation.networks.umt import Umt
 from evaluation.networks.viclip import ViClip
 
@@ -80,6 +82,21 @@ def test_videos_of_viclip_and_umt() -> None:
         2 * gflop(lambda: viclip.encode_video(blank(1, 8, 3, 224, 224))), rel=0.01
     )
     assert claimed("umt", 81, 480, 832) == pytest.approx(2 * gflop(lambda: umt(blank(1, 16, 3, 224, 224))), rel=0.01)
+
+
+def test_frames_of_tag2text() -> None:
+    """Three captions of all lengths, read anew for every word."""
+    network = built(Tag2Text).to("meta").requires_grad_(requires_grad=False)
+    assert isinstance(network, Tag2Text)
+    words, seen, told = (torch.zeros(1, 40, dtype=torch.long, device="meta"), blank(1, 145, 1024), blank(3, 40, 768))
+    texts = [torch.zeros(3, length, dtype=torch.long, device="meta") for length in range(4, 30)]
+    parts = [
+        gflop(lambda: network.look(blank(1, 3, 384, 384))),
+        gflop(lambda: network.tags(seen)),
+        gflop(lambda: network.tell(words, words > 0, seen)),
+        *(gflop(partial(network.text_decoder, text, told)) for text in texts),
+    ]
+    assert claimed("tag2text", 81, 480, 832) == pytest.approx(2 * 16 * sum(parts), rel=0.01)
 
 
 @pytest.mark.parametrize(("model", "one"), [("ViT-B-32", clip.GFLOP), ("ViT-L-14", aesthetic.GFLOP)])

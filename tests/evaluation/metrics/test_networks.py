@@ -20,11 +20,11 @@ from evaluation.windows import Cut, cut
 from tests.evaluation.backends.small import Counting, equipment, extractors, smooth
 
 PROMPTS = ("A person is yoga", "a red boat")
-DETAILS = ({"appearance_style": "pixel art"}, {"official_prompt": "a person is dining"})
+DETAILS = ({"appearance_style": "pixel art", "scene": "city"}, {"official_prompt": "a person is dining"})
 SMALL = Equipment(extractors())
 MEASURES = {n: m for n, m in discover().items() if Equipment().lacking(m.needs) and not SMALL.lacking(m.needs)}
 SWEEP = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
-UNSAID = {"appearance_style", "human_action", "static_flickering"}
+UNSAID = {"appearance_style", "human_action", "scene", "scene_all_frames", "static_flickering"}
 """Have nothing to say about some videos."""
 
 

@@ -17,3 +17,12 @@ def test_it_is_the_formula_head_by_head(causal: bool) -> None:
             weights = (k[:, :end] @ q[:, place, :, None] / 3**0.5).softmax(1)
             expected[:, place, first : first + 3] = (weights * v[:, :end]).sum(1)
     assert_close(attend(query, key, value, 2, causal=causal), expected)
+
+
+def test_what_is_not_there_has_no_weight() -> None:
+    query, key, value = tiny.normal(2, 5, 6), tiny.normal(2, 4, 6, seed=1), tiny.normal(2, 4, 6, seed=2)
+    there = torch.tensor([[True, False, True, True], [True, True, False, False]])
+    seen = attend(query, key, value, 2, there=there)
+    for row in (0, 1):
+        keys, values = (tokens[row : row + 1, there[row]] for tokens in (key, value))
+        assert_close(seen[row], attend(query[row : row + 1], keys, values, 2)[0])

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,15 @@ def spring() -> None:
 
 def test_a_container_that_is_not_there_is_none() -> None:
     assert unwrapped({"model": torch.zeros(1)}, ["model"]).keys() == {"model"}
+
+
+def test_names_may_be_others_and_more(tmp_path: Path) -> None:
+    held = {f"old.{name}": tensor for name, tensor in state().items()} | {"more": torch.zeros(1)}
+
+    def adapt(network: nn.Module, held: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: held[f"old.{name}"] for name in network.state_dict() if f"old.{name}" in held}
+
+    network = load(saved(tmp_path / "a.pth", {"model": held}), inside=("model",), adapt=adapt)
+    assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in state().items())
+    with pytest.raises(ValueError, match="room: .* does not fit Linear: 1 missing, first bias"):
+        load(saved(tmp_path / "b.pth", {"old.weight": torch.zeros(2, 3)}), adapt=adapt)

@@ -4,7 +4,6 @@ All depend on nothing but the prompt, the seed and the video they stand beside.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
 
@@ -27,14 +26,6 @@ GRAIN: Final = 50.0
 """Its standard deviation, in levels: 1 % of the values are clipped."""
 TRUTH_WORLD: Final = 2_000_003
 """Seed of the world the truth is taken from; no training set uses it."""
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """A video made from a model's entry and clip instead of read from disk."""
-
-    name: str
-    entry: Entry
 
 
 def truth(prompt: str, seed: int, frames: int) -> Frames:

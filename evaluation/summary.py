@@ -240,7 +240,8 @@ def _improvement(
     some: Sequence[int],
 ) -> intervals.Interval:
     """By how much ours are better, in some of the columns."""
-    chosen = {column: judge for i, (column, judge) in enumerate(judges.items()) if i in set(some)}
+    columns = list(judges)
+    chosen = {columns[i]: judges[columns[i]] for i in some}
     return difference_of(lambda drawn: -_errors(drawn, chosen), ours[:, some], keys, theirs[:, some], keys)
 
 

@@ -12,6 +12,7 @@ from evaluation.instruments import BUILT_IN, Equipment
 from evaluation.measure import Measure
 from evaluation.provenance import digest
 from evaluation.signals import Extractor
+from reward_forcing.machine import device_named
 
 
 def equip(
@@ -81,9 +82,4 @@ def needed_by(measures: Iterable[Measure]) -> list[str]:
 
 def chosen_device(wanted: str | torch.device) -> torch.device:
     """A device by name; "auto" is a GPU if there is one. Raises ValueError where there is no such device."""
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(wanted)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device is {wanted!r}, and torch sees no GPU; allowed: auto, cpu")
-    return device
+    return torch.device(device_named(str(wanted)))

@@ -5,6 +5,7 @@ world whether there is one sprite. Of long chunks only the last two frames are l
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -132,5 +133,5 @@ def _neighbours(across: Tensor, down: Tensor) -> float:
 
 
 def _mean(values: Sequence[float]) -> float:
-    known = torch.tensor([value for value in values if value == value])  # noqa: PLR0124
+    known = torch.tensor([value for value in values if not math.isnan(value)])
     return float(known.mean()) if len(known) else float("nan")

@@ -1,5 +1,6 @@
 """The tables of a benchmark in words, for the terminal and for Markdown: a line a figure, a column a cell."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -139,7 +140,7 @@ def _short(value: object) -> str:
 def _digits(value: float | None) -> str:
     """Three digits; a dash for what there is not."""
     known = number(value)
-    return DASH if known != known else f"{known:.3g}" if abs(known) < 1000 else f"{known:.0f}"  # noqa: PLR0124
+    return DASH if math.isnan(known) else f"{known:.3g}" if abs(known) < 1000 else f"{known:.0f}"
 
 
 def _ms(seconds: float | None) -> str:

@@ -20,6 +20,8 @@ Damage: TypeAlias = Callable[[Tensor], Tensor]
 """From true frames [frame, 3, height, width] in [-1, 1] to worse ones."""
 
 MOVING = ("red circle fast pan-fast", "blue cross medium pan-slow", "green triangle slow pan-fast")
+SIX = (*MOVING, "yellow cross fast pan-slow", "red triangle medium pan-fast", "green circle fast pan-fast")
+"""Enough for an interval to exclude 0."""
 FPS = 8.0
 
 

@@ -111,7 +111,7 @@ def test_devices_are_checked() -> None:
     assert chosen_device("cpu") == CPU
     assert chosen_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="device is 'cuda:0', and torch sees no GPU"):
+        with pytest.raises(ValueError, match="device is cuda:0, but there is no GPU that this torch can use"):
             chosen_device("cuda:0")
 
 

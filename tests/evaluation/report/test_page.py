@@ -19,21 +19,17 @@ from evaluation.speed.figures import figures as speed_figures
 from evaluation.speed.harness import Cell, measure
 from evaluation.speed.writing import write_speeds
 from reward_forcing.videos import Clip, read_clip, write_clip
-from tests.evaluation.made import MOVING, intact, tinted, write_study
+from tests.evaluation.made import SIX, intact, tinted, write_study
 
 NASTY = '<script>alert("1")</script> | & *x*'
-
-
-PROMPTS = (*MOVING, "yellow cross fast pan-slow", "red triangle medium pan-fast", "green circle fast pan-fast")
-"""Enough for an interval to exclude 0."""
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two cells, a teacher with shorter videos, one prompt of no known world, and timed streams."""
     folder = tmp_path_factory.mktemp("study")
-    write_study(folder, {"none": intact, "ema": tinted}, frames=48, prompts=PROMPTS)
-    manifest = write_study(folder, {"teacher": intact}, frames=21, prompts=PROMPTS)
+    write_study(folder, {"none": intact, "ema": tinted}, frames=48, prompts=SIX)
+    manifest = write_study(folder, {"teacher": intact}, frames=21, prompts=SIX)
     lines = [json.loads(line) for line in manifest.read_text().splitlines()]
     for cell in ("none", "ema"):
         shutil.copy(folder / "videos" / f"{cell}-0.mkv", folder / "videos" / f"{cell}-9.mkv")

@@ -119,9 +119,9 @@ def test_what_composing_refuses_is_explained() -> None:
 
 
 def test_composing_leaves_the_overrides_and_hydra_as_they_were(tmp_path: Path) -> None:
-    overrides = ["sink=ema", "resume=a=b.ckpt"]
+    overrides = ["sink=ema", "resume=a=b.ckpt", "run_dir=runs/here"]
     first = plain(compose(overrides, folders=[str(tmp_path)]))
-    assert overrides == ["sink=ema", "resume=a=b.ckpt"]
+    assert overrides == ["sink=ema", "resume=a=b.ckpt", "run_dir=runs/here"]
     assert plain(compose(overrides)) == first
     assert plain(compose()) != first
     assert not GlobalHydra.instance().is_initialized()

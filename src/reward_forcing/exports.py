@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -26,7 +27,9 @@ def export(networks: Mapping[str, Any], folder: RunFolder, notes: Mapping[str, s
     return paths
 
 
-def notes_of(config: DictConfig, values: Mapping[str, Any], *, reward: str = "") -> dict[str, str]:
+def notes_of(
+    config: DictConfig, values: Mapping[str, Any], *, reward: str = "", sink: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, str]:
     """What an export tells about its making, and what streaming it takes: `stream`, as JSON.
 
     `stream` names the options chosen in some groups and their plain values, never classes: a file from elsewhere can
@@ -36,6 +39,7 @@ def notes_of(config: DictConfig, values: Mapping[str, Any], *, reward: str = "")
         config: composed.
         values: the same, resolved.
         reward: what the reward calls itself, for reports (a judge may be uncalibrated).
+        sink: what the sink learned, as plain values.
     """
     choices = config.hydra.runtime.choices
     stream = {
@@ -43,6 +47,7 @@ def notes_of(config: DictConfig, values: Mapping[str, Any], *, reward: str = "")
         "values": {group: _bare(values[group]) for group in STREAM_GROUPS},
         "about": {"trained_as": values["name"], "training_seed": values["seed"]},
     }
+    stream["values"]["sink"] |= sink
     if choices["module"] == "distillation":
         stream["about"] |= {"loss": choices["loss"], "reward": ": ".join(filter(None, [choices["reward"], reward]))}
     for group, node in values["streaming"].items():
@@ -59,6 +64,13 @@ def judge_of(module: Any) -> str:
     """What the reward of a training calls itself; nothing where there is none, or it has no name of its own."""
     judge = getattr(getattr(module, "frozen", None), "reward", None)
     return str(getattr(judge, "label", ""))
+
+
+def sink_of(module: Any) -> dict[str, Any]:
+    """What the sink of a training learned, on average, as plain values; nothing where none did."""
+    from reward_forcing.memory.learning import plain_values
+
+    return plain_values(dict(getattr(module, "sink_ema", {})))
 
 
 def _bare(node: Mapping[str, Any]) -> dict[str, Any]:

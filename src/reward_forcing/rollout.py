@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from reward_forcing.flow import add_noise, to_clean
-from reward_forcing.memory.past import Past, ReadOnly, Remembered
+from reward_forcing.memory.past import Folding, Past, ReadOnly, Remembered
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.networks.protocols import CausalVelocityModel
 from reward_forcing.shapes import Latents, Prompts, Sigma
@@ -142,10 +142,11 @@ class Rollout:
 
     def _remember(self, student: CausalVelocityModel, memory: Remembered, clean: Latents, prompt: Prompts) -> None:
         """The context pass: write a finished chunk into memory, at noise level 0."""
-        through = self.context_gradient == "through" and torch.is_grad_enabled()
+        learning = torch.is_grad_enabled()
+        through = self.context_gradient == "through" and learning
         with torch.set_grad_enabled(through):
             clean = clean if through else clean.detach()
-            student(clean, level_of(clean, 0.0), prompt, memory)
+            student(clean, level_of(clean, 0.0), prompt, Folding(memory, learning))
 
     def _parts(self, start: Latents | Iterator[Latents] | None) -> Iterable[Tensor]:
         """What a video begins with, in chunks."""

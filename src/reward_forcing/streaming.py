@@ -14,6 +14,7 @@ from reward_forcing.codecs.protocols import LatentCodec, TextEncoder
 from reward_forcing.composition import configuration
 from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.machine import versions
+from reward_forcing.memory.learning import plain_values
 from reward_forcing.networks.sources import Inspection, inspect
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.networks.weights import load
@@ -69,7 +70,8 @@ class Streamer:
     @property
     def memory(self) -> dict[str, Any]:
         """How it remembers, in numbers."""
-        sink = {key: value for key, value in vars(self.rollout.memory.sink).items() if key not in ("dtype", "frames")}
+        told = plain_values(vars(self.rollout.memory.sink))
+        sink = {key: value for key, value in told.items() if key not in ("dtype", "frames")}
         return {
             "sink": self.name,
             "sink_frames": self.rollout.memory.sink.frames,

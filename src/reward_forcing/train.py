@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from reward_forcing.composition import configuration, validation
 from reward_forcing.composition.configuration import ConfigurationError
-from reward_forcing.exports import export, judge_of, notes_of
+from reward_forcing.exports import export, judge_of, notes_of, sink_of
 from reward_forcing.launching import (
     continuation,
     is_first,
@@ -161,7 +161,7 @@ def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoi
     done = replace(done, state="finished")
     networks = module.exports()  # every process takes part, where networks are sharded
     if trainer.is_global_zero:
-        export(networks, folder, notes_of(config, values, reward=judge_of(module)))
+        export(networks, folder, notes_of(config, values, reward=judge_of(module), sink=sink_of(module)))
         summary = {"name": values["name"], "steps": done.steps, "seconds": seconds, "scalars": dict(done.scalars)}
         folder.summary.write_text(json.dumps(summary, indent=2), encoding="utf-8")
     return done

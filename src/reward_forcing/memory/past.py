@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
+
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.policy import Memory, MemoryPolicy
 
@@ -82,3 +84,32 @@ class ReadOnly:
 
     def write(self, layer: int, chunk: KV) -> None:
         """The chunk is forgotten."""
+
+
+@dataclass(frozen=True)
+class Folding:
+    """The past of a pass that itself may carry no gradient: what a sink learns of its folds gets one nonetheless.
+
+    Where no sink learns, nothing that is folded asks for gradients, and there is nothing to keep for them.
+
+    Args:
+        past: what is read and written.
+        with_gradient: whether folds carry gradients.
+    """
+
+    past: Past
+    with_gradient: bool
+
+    @property
+    def frames(self) -> int:
+        """How many frames are remembered, in every layer."""
+        return self.past.frames
+
+    def read(self, layer: int) -> KV | None:
+        """What a layer attends to besides the chunk; None before a video begins."""
+        return self.past.read(layer)
+
+    def write(self, layer: int, chunk: KV) -> None:
+        """Remember a layer's chunk."""
+        with torch.set_grad_enabled(self.with_gradient):
+            self.past.write(layer, chunk)

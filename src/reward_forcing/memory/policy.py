@@ -20,8 +20,12 @@ class SinkStrategy(Protocol):
     def dtype(self) -> torch.dtype | None:
         """The precision the sink is kept in; None keeps that of the student."""
 
+    @property
+    def absorbs_newest(self) -> bool:
+        """Whether, as frames leave, it is as many of the newest that are folded, which stay, instead of themselves."""
+
     def fold(self, sink: KV, evicted: KV) -> KV:
-        """The sink after absorbing `evicted`, which has as many frames; pure."""
+        """The sink after absorbing `evicted`, which has as many frames and is of the same layer; pure."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class MemoryPolicy:
         """Remember a finished chunk.
 
         The first frames fill the sink. Frames for which the window has no room any more, with a chunk to come, are
-        evicted, oldest first, and folded into the sink (EMA-Sink: S_i = decay S_{i-1} + (1 - decay) K_{i-w}).
+        evicted, oldest first, and folded into the sink (EMA-Sink: S_i = decay S_{i-1} + (1 - decay) K_{i-w}), or as
+        many of the newest in their place.
         """
         room, dtype = self.sink.frames - memory.sink.frames, memory.sink.keys.dtype
         sink = join([memory.sink, chunk.between(0, room).to(dtype)]) if room else memory.sink
@@ -86,16 +91,22 @@ class MemoryPolicy:
         kept = sink.frames + old.frames + new.frames + self.chunk_frames
         surplus = 0 if self.window_frames is None else max(0, kept - self.window_frames)
         if surplus:
-            from_old = min(surplus, old.frames)
-            from_new = surplus - from_old
-            evicted = join([old.between(0, from_old), new.between(0, from_new)])
-            sink = fold_frames(self.sink, sink, evicted.to(dtype), first=seen - old.frames - new.frames)
-            old, new = old.between(from_old), new.between(from_new)
+            recent = old.frames + new.frames
+            start = recent - surplus if self.sink.absorbs_newest else 0
+            absorbed = span(old, new, start, start + surplus).to(dtype)
+            sink = fold_frames(self.sink, sink, absorbed, first=seen - recent + start)
+            old, new = old.between(surplus), new.between(max(0, surplus - old.frames))
         return Memory(sink.alone(), join([old, new]).alone(), seen)
 
     def read(self, memory: Memory) -> KV:
         """What the next chunk attends to besides itself: the sink, then the recent frames, at positions 0, 1, 2, ..."""
         return join([memory.sink.to(memory.recent.keys.dtype), memory.recent])
+
+
+def span(old: KV, new: KV, start: int, stop: int) -> KV:
+    """The frames from `start` up to, not including, `stop`, of two parts in a row."""
+    before = old.frames
+    return join([old.between(start, stop), new.between(max(0, start - before), max(0, stop - before))])
 
 
 def fold_frames(strategy: SinkStrategy, sink: KV, evicted: KV, *, first: int) -> KV:

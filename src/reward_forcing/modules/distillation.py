@@ -15,6 +15,7 @@ from reward_forcing.flow import add_noise, random_sigma
 from reward_forcing.losses.flow_matching import flow_matching
 from reward_forcing.losses.protocols import LossStrategy
 from reward_forcing.losses.score_gap import effective_sample_size, score_gap
+from reward_forcing.memory.learning import learned, require_folds
 from reward_forcing.modules import sharding
 from reward_forcing.modules.lora import merged
 from reward_forcing.modules.steps import Batch, Recipe, Scalars, is_student_turn, learn, prefixed, prepare_text
@@ -113,12 +114,24 @@ class Distillation(LightningModule):
         self.rollout_chunks = _lengths(rollout_chunks, geometry)
         self.student, self.fake_score, self.frozen = student, fake_score, frozen
         self.student_ema = copy.deepcopy(student).requires_grad_(requires_grad=False)
+        self.sink = learned(rollout.memory.sink)
+        self.sink_ema = copy.deepcopy(self.sink).requires_grad_(requires_grad=False)
+        require_folds(rollout.memory, frames=max(self.rollout_chunks) * geometry.chunk_frames)
         self.rollout, self.loss, self.scores, self.geometry = rollout, loss, scores, geometry
         self.student_recipe, self.fake_score_recipe = student_recipe, fake_score_recipe
         self.fake_score_steps, self.seed = fake_score_steps, seed
 
     def configure_model(self) -> None:
-        """Split the networks, where the strategy asks for it."""
+        """Split the networks, where the strategy asks for it.
+
+        Raises:
+            ValueError: a sink is to learn, which it could not do alike in all processes.
+        """
+        if self.device_mesh is not None and len(self.sink):
+            raise ValueError(
+                "sink: it learns, and what it learns is not shared among processes; allowed: trainer=default on one "
+                "device, or a sink that does not learn (sink=ema)"
+            )
         networks = [self.student, self.student_ema, self.fake_score, self.frozen.teacher]
         sharding.shard_all(self, networks)
 
@@ -195,12 +208,12 @@ class Distillation(LightningModule):
     def configure_optimizers(self) -> list[Optimizer]:
         """The optimisers of the student and of the fake score."""
         learning = [pair for pair in self.student.named_parameters() if pair[1].requires_grad]
-        student = self.student_recipe.optimizer(learning)
+        student = self.student_recipe.optimizer([*learning, *self.sink.named_parameters("sink")])
         return [student, self.fake_score_recipe.optimizer(self.fake_score.named_parameters())]
 
     def averaged(self) -> list[tuple[str, nn.Module, nn.Module]]:
         """A network's name in reports, its average, and itself."""
-        return [("student", self.student_ema, self.student)]
+        return [("student", self.student_ema, self.student), ("student", self.sink_ema, self.sink)]
 
     def exports(self) -> dict[str, nn.Module]:
         """What training is for: the averaged student, whole, adapters merged."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from reward_forcing.memory.averaging import averaged, require_average
 from reward_forcing.memory.kv import KV
 
 
@@ -24,14 +25,11 @@ class EMASink:
     frames: int
     decay: float
     dtype: torch.dtype | None = torch.float32
+    absorbs_newest = False
 
     def __post_init__(self) -> None:
-        if self.frames < 1:
-            raise ValueError(f"sink.frames is {self.frames}; an EMA sink keeps at least 1 (or choose sink=none)")
-        if not 0 <= self.decay <= 1:
-            raise ValueError(f"sink.decay is {self.decay}; it must be within [0, 1]")
+        require_average(self.frames, self.decay)
 
     def fold(self, sink: KV, evicted: KV) -> KV:
         """`decay sink + (1 - decay) evicted`, frame by frame."""
-        weight = 1 - self.decay
-        return KV(sink.keys.lerp(evicted.keys, weight), sink.values.lerp(evicted.values, weight))
+        return averaged(sink, evicted, 1 - self.decay)

@@ -13,6 +13,7 @@ class NoSink:
 
     frames: int = 0
     dtype: torch.dtype | None = None
+    absorbs_newest = False
 
     def __post_init__(self) -> None:
         if self.frames:

@@ -17,6 +17,7 @@ class StaticSink:
 
     frames: int
     dtype: torch.dtype | None = None
+    absorbs_newest = False
 
     def __post_init__(self) -> None:
         if self.frames < 1:

@@ -34,3 +34,23 @@ def test_codec_learns_and_normalises_its_latents() -> None:
     torch.testing.assert_close(latents.mean((0, 1, 3, 4)), torch.zeros(2), atol=1e-4, rtol=0)
     torch.testing.assert_close(latents.std((0, 1, 3, 4)), torch.ones(2), atol=1e-3, rtol=0)
     assert module.exports() == {"codec": module.codec}
+
+
+def test_a_broken_video_moves_neither_the_codec_nor_its_statistics() -> None:
+    """Statistics follow the encoder after each step, outside the optimiser."""
+    recipe = Recipe(optimizer=partial(torch.optim.AdamW, lr=3e-3), gradient_clip=1.0)
+    module, reports = CodecTraining(codec=ToyCodec(channels=2, width=8), recipe=recipe, seed=0), training.Reports()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    loader: DataLoader[Any] = DataLoader([{"video": torch.full((2, 3, 32, 32), torch.nan)}], batch_size=1)  # type: ignore[arg-type]
+    trainer = Trainer(
+        max_steps=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[reports],
+    )
+    trainer.fit(module, loader)
+    assert trainer.global_step == reports.all[0]["codec/skipped"] == 1
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())

@@ -26,6 +26,13 @@ def part(batch: Batch, rank: int, ranks: int) -> Batch:
     return {name: values[rank * share : (rank + 1) * share] for name, values in batch.items()}
 
 
+class BadOnOneRank(training.Brightness):
+    """NaN on the second rank only."""
+
+    def __call__(self, clean: Any, prompts: Any) -> Any:
+        return super().__call__(clean, prompts) * (torch.nan if torch.distributed.get_rank() else 1.0)
+
+
 class Shares(training.StepLoader):
     """A rank's share of every batch."""
 
@@ -97,6 +104,9 @@ def main(folder: Path) -> None:
     _, rest = fit(resumed, 4, 2, first=2, resume=folder / "half.ckpt")
     small = module(1, lora=True)
     _, small_reports = fit(small, 2, 2, precision="bf16-mixed")
+    unjudged = module(1)
+    unjudged.frozen.reward = BadOnOneRank()
+    _, skips = fit(unjudged, 2, 2)
     found = {
         "sharded": all(is_sharded(part) for part in (straight.student, straight.student_ema, straight.fake_score))
         and is_sharded(straight.frozen.teacher),
@@ -106,6 +116,8 @@ def main(folder: Path) -> None:
         "resumed": gathered(resumed),
         "export": straight.exports()["student"].state_dict(),
         "lora": numbers(small_reports),
+        "skips": numbers(skips),
+        "unjudged": gathered(unjudged),
         "lora_export": small.exports()["student"].state_dict(),
     }
     if trainer.is_global_zero:

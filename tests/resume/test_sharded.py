@@ -52,3 +52,12 @@ def test_adapters_learn_in_bf16_when_split(found: dict[str, Any]) -> None:
     exact, coarse = (found[key][0]["student/score_gap"] for key in ("reports", "lora"))
     assert coarse == pytest.approx(exact, rel=0.1), "fresh adapters change nothing"
     assert coarse != exact
+
+
+def test_all_ranks_skip_what_is_wrong_on_one(found: dict[str, Any]) -> None:
+    """The student's step is not taken and its average stays; the fake score's is."""
+    student, fake_score = found["skips"]
+    assert (student["student/skipped"], fake_score["fake_score/skipped"]) == (1.0, 0.0)
+    before = sharded_run.module(1).state_dict()
+    moved = {name for name, value in found["unjudged"].items() if not torch.equal(value, before[name])}
+    assert {name.partition(".")[0] for name in moved} == {"fake_score"}

@@ -43,8 +43,8 @@ class WeightEMA(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Average the networks that learned in this step."""
+        """Average the networks that learned in this step; those whose step was skipped did not."""
         decay = self.decay_after(trainer.global_step)
         for name, average, network in pl_module.averaged():  # type: ignore[operator]
-            if any(key.startswith(f"{name}/") for key in outputs):
+            if not outputs.get(f"{name}/skipped", True):
                 update_average(average, network, decay)

@@ -31,7 +31,8 @@ class CodecTraining(LightningModule):
         optimizer = self.optimizers()
         assert isinstance(optimizer, Optimizer)
         report = learn(self, optimizer, self.recipe, batch, self._loss)
-        self.codec.measure(batch["video"], decay=STATISTICS_DECAY)
+        if not report["skipped"]:
+            self.codec.measure(batch["video"], decay=STATISTICS_DECAY)
         return prefixed("codec", report)
 
     def _loss(self, batch: Batch, key: seeding.Key) -> Scalars:

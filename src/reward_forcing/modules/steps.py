@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from reward_forcing.codecs.protocols import TextEncoder
+from reward_forcing.modules.faults import SkippedStep, announce, faults
 from reward_forcing.modules.sharding import average_over_ranks, full, sync_gradients
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.seeding import Key
@@ -112,30 +113,42 @@ def learn(
     Randomness is keyed by the completed steps and the micro-batch's place among those of all ranks, so that n ranks
     with one micro-batch each do what one rank does with n.
 
+    A step with NaN or infinity in its loss, rewards or gradient counts, but moves nothing: weights and the optimiser's
+    state stay as they are. What is looked at are means over all ranks, so all decide alike.
+
     Args:
         module: whose training step this is.
         optimizer: of the network that learns.
         recipe: how it learns.
         batch: tensors and lists of equal length.
-        loss_of: the "loss" of a micro-batch, and whatever else is to be reported of it, given a key for its randomness.
+        loss_of: the "loss" of a micro-batch, and whatever else is to be reported of it, one value or one a sample,
+            given a key for its randomness.
 
     Returns:
-        The mean over ranks of what was reported, the norm of the gradient before clipping, and the learning rate.
+        The mean over ranks of what was reported, the norm of the gradient before clipping, the learning rate, and
+        whether the step was "skipped" (1, else 0; always on the CPU).
     """
     reports: list[Scalars] = []
+    first = module.global_rank * recipe.micro_batches
+    keys = [(module.global_step, first + index, 0) for index in range(recipe.micro_batches)]
     optimizer.zero_grad(set_to_none=True)
-    for index, part in enumerate(micro_batches(batch, recipe.micro_batches)):
-        report = loss_of(part, (module.global_step, module.global_rank * recipe.micro_batches + index, 0))
-        sync_gradients(module, wanted=index == recipe.micro_batches - 1)
+    for key, part in zip(keys, micro_batches(batch, recipe.micro_batches), strict=True):
+        report = loss_of(part, key)
+        sync_gradients(module, wanted=key == keys[-1])
         module.manual_backward(report["loss"] / recipe.micro_batches)
         reports.append({name: value.detach() for name, value in report.items()})
     rate = _set_rate(optimizer, recipe.rate(module.global_step))
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = full(nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip))
+    means = {name: torch.stack([report[name].mean() for report in reports]).mean() for name in reports[0]}
+    scalars = {**average_over_ranks(means), "gradient_norm": norm}
+    if causes := faults(scalars):
+        optimizer.zero_grad(set_to_none=True)  # optimisers leave alone what has no gradient
+        step = SkippedStep(module.global_step, tuple(causes), tuple(keys), tuple(reports), float(norm), batch)
+        announce(module, step)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)  # not to be carried through the turns of other networks
-    means = {name: torch.stack([report[name] for report in reports]).mean() for name in reports[0]}
-    return {**average_over_ranks(means), "gradient_norm": norm, "learning_rate": torch.tensor(rate)}
+    return {**scalars, "learning_rate": torch.tensor(rate), "skipped": torch.tensor(float(bool(causes)))}
 
 
 def _set_rate(optimizer: LightningOptimizer | Optimizer, share: float) -> float:

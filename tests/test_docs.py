@@ -12,8 +12,8 @@ from reward_forcing import train
 from reward_forcing.arguments import parser
 
 ROOT = Path(__file__).parents[1]
-INVENTED = {"docs/how-to/add-a-sink.md", "docs/how-to/add-a-loss.md"}
-"""Pages whose commands name what the reader is about to write; `tests/properties/test_how_to.py` follows them."""
+INVENTED = {f"docs/how-to/add-{what}.md" for what in ("a-sink", "a-loss", "a-reward", "an-experiment")}
+"""Pages whose commands name what the reader is about to write; `tests/properties/test_how_to*.py` follow them."""
 
 
 @cache

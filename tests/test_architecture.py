@@ -16,11 +16,12 @@ FLOORS = (
     {"reward_forcing", "shapes"},
     {"memory", "codecs", "flow", "seeding", "toy", "videos", "machine"},
     {"networks", "rewards", "losses", "data"},
-    {"switching"},
+    {"switching", "engine"},
     {"rollout", "sampling"},
     {"modules"},
     {"callbacks"},
     {"composition", "run_folder", "exports", "plan"},
+    {"sweeps"},
     {"train", "launching", "training_help", "generate", "starts", "scripts", "stream_notes", "streaming", "schedules"}
     | {"trajectories", "video_folder", "convert"},
     {"evaluation"},
@@ -29,10 +30,10 @@ FLOORS = (
 """Rooms from the cellar to the roof; a room may import its own floor (without cycles) and those below it."""
 
 LIBRARY = {"shapes", "flow", "seeding", "memory", "networks", "losses", "rewards", "rollout", "sampling", "codecs"}
-LIBRARY |= {"switching"}
+LIBRARY |= {"switching", "engine"}
 """The algorithm: a plain PyTorch library."""
 
-ENTRIES = {"train", "launching", "generate", "composition", "exports", "cli", "demo"}
+ENTRIES = {"train", "launching", "generate", "composition", "exports", "sweeps", "cli", "demo"}
 ALLOWED = {
     "hydra": ENTRIES,
     "omegaconf": ENTRIES,

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from reward_forcing.flow import level_of
 from reward_forcing.memory.past import Past, ReadOnly, Remembered
 from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.rollout import Rollout, always, generate, level_of
+from reward_forcing.rollout import Rollout, always, generate
 from reward_forcing.seeding import VideoNoise
 from tests import tiny
 

@@ -15,6 +15,11 @@ def _per_frame(sigma: Sigma) -> Float[Tensor, "batch frame 1 1 1"]:
     return sigma[:, :, None, None, None]
 
 
+def level_of(latents: Latents, sigma: float) -> Sigma:
+    """The same noise level for every frame of `latents`."""
+    return latents.new_full(latents.shape[:2], sigma)
+
+
 def add_noise(clean: Latents, noise: Latents, sigma: Sigma) -> Latents:
     """Go `sigma` of the way from `clean` to `noise`: `(1 - sigma) clean + sigma noise`."""
     level = _per_frame(sigma)

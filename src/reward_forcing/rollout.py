@@ -5,18 +5,18 @@ Training, inference and speed measurement share this one generator.
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
-from reward_forcing.flow import add_noise, to_clean
-from reward_forcing.memory.past import Folding, Past, ReadOnly, Remembered
+from reward_forcing.engine.reference import Engine, Passes, Reference
+from reward_forcing.flow import add_noise, level_of, to_clean
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.networks.protocols import CausalVelocityModel
-from reward_forcing.shapes import Latents, Prompts, Sigma
+from reward_forcing.shapes import Latents, Prompts
 from reward_forcing.switching import switch_named
 
 Noise: TypeAlias = Callable[[int, int], Latents]
@@ -40,6 +40,7 @@ class Rollout:
         memory: how the student remembers.
         context_gradient: whether a later chunk's loss reaches earlier chunks through the memory ("through") or the
             memory carries no gradient ("detached").
+        engine: what runs the student's passes.
 
     Raises:
         ValueError: levels do not start at 1 and fall strictly towards 0, or the gradient mode is unknown.
@@ -48,6 +49,7 @@ class Rollout:
     levels: Sequence[float]
     memory: MemoryPolicy
     context_gradient: Literal["detached", "through"] = "detached"
+    engine: Engine = field(default_factory=Reference)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(self.levels))
@@ -96,7 +98,7 @@ class Rollout:
         if not 0 <= exit_at < len(self.levels):
             raise ValueError(f"rollout.exit_at is {exit_at}; there are steps 0 to {len(self.levels) - 1}")
         switch = switch_named(on_switch)
-        memory = Remembered(self.memory)
+        passes = self.engine.begin(student, self.memory)
         recent: Latents | None = None
         words: Prompts | None = None
         indices = iter(chunks)
@@ -105,18 +107,18 @@ class Rollout:
             yield finished
             for chunk in first:
                 words = prompt(chunk)
-                self._remember(student, memory, finished, words)
+                self._remember(passes, finished, words)
                 recent = self._latest(recent, finished.detach())
         clean: Latents | None = None
         for chunk in itertools.chain(first, indices):
             wanted = prompt(chunk)
             if clean is not None and words is not None:
-                self._remember(student, memory, clean, words)
+                self._remember(passes, clean, words)
                 recent = self._latest(recent, clean.detach())
             if recent is not None and _differs(words, wanted):
-                switch(memory, recent, partial(self._remember_all, student, wanted, memory))
+                switch(passes.remembered(), recent, partial(self._remember_all, passes, wanted))
             steps = [noise(chunk, step) for step in range(exit_at + 1)]
-            clean, words = self._denoise(student, ReadOnly(memory), steps, wanted), wanted
+            clean, words = self._denoise(passes, steps, wanted), wanted
             yield clean
 
     def _latest(self, recent: Tensor | None, finished: Tensor) -> Tensor:
@@ -124,29 +126,29 @@ class Rollout:
         frames = finished if recent is None else torch.cat([recent, finished], 1)
         return frames if self.memory.window_frames is None else frames[:, -self.memory.window_frames :]
 
-    def _remember_all(self, student: CausalVelocityModel, prompt: Prompts, memory: Remembered, clean: Latents) -> None:
+    def _remember_all(self, passes: Passes, prompt: Prompts, clean: Latents) -> None:
         """Write clean frames into memory, chunk by chunk."""
         for chunk in self._chunked(clean):
-            self._remember(student, memory, chunk, prompt)
+            self._remember(passes, chunk, prompt)
 
-    def _denoise(self, student: CausalVelocityModel, past: Past, noises: list[Latents], prompt: Prompts) -> Latents:
+    def _denoise(self, passes: Passes, noises: list[Latents], prompt: Prompts) -> Latents:
         """One denoising pass for each noise; only the last carries gradients."""
         noisy = noises[0]
         for level, following, noise in zip(self.levels, self.levels[1:], noises[1:], strict=False):
             with torch.no_grad():
                 sigma = level_of(noisy, level)
-                clean = to_clean(noisy, student(noisy, sigma, prompt, past), sigma)
+                clean = to_clean(noisy, passes.velocity(noisy, level, prompt), sigma)
                 noisy = add_noise(clean, noise, level_of(noisy, following))
-        sigma = level_of(noisy, self.levels[len(noises) - 1])
-        return to_clean(noisy, student(noisy, sigma, prompt, past), sigma)
+        level = self.levels[len(noises) - 1]
+        return to_clean(noisy, passes.velocity(noisy, level, prompt), level_of(noisy, level))
 
-    def _remember(self, student: CausalVelocityModel, memory: Remembered, clean: Latents, prompt: Prompts) -> None:
+    def _remember(self, passes: Passes, clean: Latents, prompt: Prompts) -> None:
         """The context pass: write a finished chunk into memory, at noise level 0."""
         learning = torch.is_grad_enabled()
         through = self.context_gradient == "through" and learning
         with torch.set_grad_enabled(through):
             clean = clean if through else clean.detach()
-            student(clean, level_of(clean, 0.0), prompt, Folding(memory, learning))
+            passes.remember(clean, prompt, learning=learning)
 
     def _parts(self, start: Latents | Iterator[Latents] | None) -> Iterable[Tensor]:
         """What a video begins with, in chunks."""
@@ -164,11 +166,6 @@ class Rollout:
 def _differs(words: Prompts | None, wanted: Prompts) -> bool:
     """Whether the prompt has changed; the first one has not."""
     return words is not None and words is not wanted and not torch.equal(words, wanted)
-
-
-def level_of(latents: Latents, sigma: float) -> Sigma:
-    """The same noise level for every frame of `latents`."""
-    return latents.new_full(latents.shape[:2], sigma)
 
 
 def generate(stream: Iterator[Latents]) -> Latents:

@@ -5,10 +5,9 @@ from itertools import pairwise
 
 import torch
 
-from reward_forcing.flow import denoising_levels
+from reward_forcing.flow import denoising_levels, level_of
 from reward_forcing.losses.score_gap import guided_velocity
 from reward_forcing.networks.protocols import VelocityModel
-from reward_forcing.rollout import level_of
 from reward_forcing.shapes import Latents, Prompts
 
 

@@ -151,7 +151,7 @@ def test_each_patch_goes_back_to_its_place() -> None:
     """With a head that copies and no blocks, patches come out where they went in."""
     network = tiny.network(layers=0, channels=3)
     tokens = tiny.normal(1, 2, 6, 12)
-    latents = network._unpatchify(tokens, 2, 3)
+    latents = network.unpatchify(tokens, 2, 3)
     assert latents.shape == (1, 2, 3, 4, 6)
     for row, column, patch_row, patch_column, channel in itertools.product(
         range(2), range(3), range(2), range(2), range(3)

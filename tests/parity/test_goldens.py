@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reward_forcing import flow
-from reward_forcing.losses.score_gap import score_gap
+from reward_forcing.flow import level_of
+from reward_forcing.losses.score_gap import compared
 from reward_forcing.losses.strategies.re_dmd import ReDMD
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.past import Remembered
@@ -28,8 +29,8 @@ from reward_forcing.networks import layouts
 from reward_forcing.networks.sources import inspect
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.networks.weights import load_strictly
-from reward_forcing.rollout import Rollout, always, level_of
-from tests.tiny import stacked
+from reward_forcing.rollout import Rollout, always
+from tests.tiny import judged, stacked
 
 TOLERANCE = 2e-5
 
@@ -144,7 +145,7 @@ def same_sink(golden: Golden, chunk: int, sink: KV) -> None:
 
 def score_gap_loss(golden: Golden) -> None:
     clean = golden["clean"].clone().requires_grad_()
-    gap = score_gap(
+    scores = compared(
         clean,
         golden["noise"],
         golden["timestep"][:, None].expand(-1, clean.shape[1]) / 1000,
@@ -154,7 +155,7 @@ def score_gap_loss(golden: Golden) -> None:
         fake_score=golden.network("fake_score."),
         guidance_scale=float(golden.notes["guidance_scale_standard"]),
     )
-    loss = ReDMD(beta=float(golden.notes["beta"]))(clean, gap, golden["reward"])
+    loss = ReDMD(beta=float(golden.notes["beta"]))(clean, scores, judged(golden["reward"]))
     loss.backward()
     assert clean.grad is not None
     largest = golden["gradient"].abs().max()

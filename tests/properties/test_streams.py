@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
+from reward_forcing.flow import level_of
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.past import Remembered
 from reward_forcing.memory.policy import Memory, MemoryPolicy, SinkStrategy
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
-from reward_forcing.rollout import Rollout, always, generate, level_of
+from reward_forcing.rollout import Rollout, always, generate
 from reward_forcing.seeding import VideoNoise
 from tests import tiny
 

@@ -9,7 +9,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from reward_forcing.codecs.protocols import TextEncoder
-from reward_forcing.flow import add_noise, bell_weights, denoising_levels, random_sigma, schedule, to_clean
+from reward_forcing.flow import add_noise, bell_weights, denoising_levels, level_of, random_sigma, schedule, to_clean
 from reward_forcing.losses.flow_matching import flow_matching
 from reward_forcing.losses.score_gap import guided_velocity
 from reward_forcing.memory.kv import KV
@@ -17,7 +17,6 @@ from reward_forcing.memory.past import Past, Remembered
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.networks import layouts
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.rollout import level_of
 from reward_forcing.shapes import Latents, Prompts, Sigma
 
 TABLE_STEPS = 1000

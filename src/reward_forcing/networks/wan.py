@@ -118,7 +118,7 @@ class WanTransformer(nn.Module):
             layout = layouts.bidirectional(noisy.shape[1] + (past.frames if past else 0))
         rows, columns = noisy.shape[3] // self.patch, noisy.shape[4] // self.patch
         scene = Scene.of(layout, rotations(layout.positions, rows, columns, self.head_dim)).to(noisy.device)
-        time, modulation = self._embed_time(sigma.unsqueeze(1) if sigma.dim() == 1 else sigma)
+        time, modulation = self.embed_time(sigma.unsqueeze(1) if sigma.dim() == 1 else sigma)
         text = self.text_embedding(prompt.to(self.dtype))
         tokens = self.patch_embedding(noisy.to(self.dtype).transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)
         if self.place_embedding is not None:
@@ -126,7 +126,7 @@ class WanTransformer(nn.Module):
         tokens = tokens.to(self.norm_dtype or self.dtype)
         for layer in range(self.layers):
             tokens = self._run(layer, past, tokens, modulation, text, scene)
-        return self._unpatchify(self.head(tokens, time), rows, columns).to(noisy.dtype)
+        return self.unpatchify(self.head(tokens, time), rows, columns).to(noisy.dtype)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -145,12 +145,12 @@ class WanTransformer(nn.Module):
             past.write(layer, KV(keys, values))
         return tokens
 
-    def _embed_time(self, sigma: Float[Tensor, "batch #frame"]) -> tuple[Tensor, Tensor]:
+    def embed_time(self, sigma: Float[Tensor, "batch #frame"]) -> tuple[Tensor, Tensor]:
         """Embedding and the six modulation vectors of the noise level, for each frame."""
         time = self.time_embedding(sinusoid(sigma * TIMESTEPS, self.freq_dim).to(self.dtype))
         return time, self.time_projection(time).unflatten(-1, (6, -1))
 
-    def _unpatchify(self, tokens: Tokens, rows: int, columns: int) -> Latents:
+    def unpatchify(self, tokens: Tokens, rows: int, columns: int) -> Latents:
         """Patches back to latents; a token lists patch row, patch column, channel, channel fastest."""
         grid = tokens.unflatten(-1, (self.patch, self.patch, self.channels)).unflatten(2, (rows, columns))
         latents: Tensor = grid.permute(0, 1, 6, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)

@@ -1,0 +1,170 @@
+"""Ways to compute softmax attention, and a measured choice among them."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+Queries = Float[Tensor, "batch head query head_dim"]
+Keys = Float[Tensor, "batch head key head_dim"]
+Kernel: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+SCORES_BYTES: Final = 4_000_000
+"""Of scores at a time: what caches close to a core hold."""
+ROUNDS: Final = 5
+"""Measurements of a kernel."""
+TOLERANCE: Final = 0.02
+"""How far a kernel may be from the reference in a trial, relative to the largest value: a few steps of bf16."""
+
+
+def sdpa(queries: Queries, keys: Keys, values: Keys) -> Queries:
+    """What torch chooses; on a GPU one of its fused kernels."""
+    return scaled_dot_product_attention(queries, keys, values)
+
+
+def products(queries: Queries, keys: Keys, values: Keys) -> Queries:
+    """Two matrix products and a softmax, head by head, some queries at a time.
+
+    On a CPU with units for bf16 the products use them, which the fused kernel does not.
+    """
+    batch, heads, count, head_dim = queries.shape
+    attended = queries.new_empty(batch, count, heads, head_dim).transpose(1, 2)
+    some = max(1, SCORES_BYTES // (keys.shape[2] * queries.itemsize))
+    scaled = queries * head_dim**-0.5
+    for video in range(batch):
+        for head in range(heads):
+            looked_at, taken = keys[video, head].t(), values[video, head]
+            for start in range(0, count, some):
+                scores = torch.mm(scaled[video, head, start : start + some], looked_at)
+                attended[video, head, start : start + some] = torch.mm(torch.softmax(scores, -1), taken)
+    return attended
+
+
+def flash_attention_3(queries: Queries, keys: Keys, values: Keys) -> Queries:
+    """The package of that name, for Hopper GPUs; it need not be installed."""
+    import flash_attn_interface
+
+    given = (states.transpose(1, 2) for states in (queries, keys, values))
+    found = flash_attn_interface.flash_attn_func(*given)
+    attended: Tensor = found[0] if isinstance(found, tuple) else found
+    return attended.transpose(1, 2)
+
+
+KERNELS: Final[Mapping[str, Mapping[str, Kernel]]] = {
+    "cpu": {"sdpa": sdpa, "products": products},
+    "cuda": {"sdpa": sdpa, "flash_attention_3": flash_attention_3},
+}
+"""What is tried on a kind of device; the first is the reference."""
+ONLY_TORCH: Final[Mapping[str, Kernel]] = {"sdpa": sdpa}
+NAMES: Final = ("probe", *dict.fromkeys(name for kernels in KERNELS.values() for name in kernels))
+
+
+MARGIN: Final = 1.25
+"""How much faster than the reference a kernel must be to be chosen: noise is to change no last bits."""
+LARGE: Final = 2**28
+"""Operations from which on one head is enough to try."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is attended to.
+
+    Args:
+        device: kind of device.
+        dtype: precision.
+        heads: of attention.
+        queries: of each head.
+        keys: of each head.
+        head_dim: dimensions of a head.
+    """
+
+    device: str
+    dtype: torch.dtype
+    heads: int
+    queries: int
+    keys: int
+    head_dim: int
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """Random queries, keys and values; of one head where that is work enough."""
+        rng, large = torch.Generator().manual_seed(0), 4 * self.queries * self.keys * self.head_dim > LARGE
+        counts, heads = (self.queries, self.keys, self.keys), 1 if large else self.heads
+        made = (torch.randn(1, heads, count, self.head_dim, generator=rng) for count in counts)
+        return [states.to(self.device, self.dtype) for states in made]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of trying the kernels on one shape.
+
+    Args:
+        chosen: the name of the best.
+        told: each kernel's time, or why it is out.
+    """
+
+    chosen: str
+    told: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.chosen} ({'; '.join(f'{name}: {said}' for name, said in self.told.items())})"
+
+
+def kernel_for(name: str, shape: Shape) -> Kernel:
+    """The kernel of that name, or with "probe" the best on this machine.
+
+    Raises:
+        ValueError: the device has none of that name.
+    """
+    kernels = KERNELS.get(shape.device, ONLY_TORCH)
+    chosen = tried(shape).chosen if name == "probe" else name
+    if chosen not in kernels:
+        raise ValueError(f"engine.attention is {name!r}; on {shape.device} allowed: probe, {', '.join(kernels)}")
+    return kernels[chosen]
+
+
+@cache
+def tried(shape: Shape) -> Trial:
+    """Try all kernels of a kind of device on random numbers; once a process for every shape."""
+    return compared(KERNELS.get(shape.device, ONLY_TORCH), shape.inputs)
+
+
+@torch.inference_mode()
+def compared(kernels: Mapping[str, Kernel], inputs: Sequence[Tensor]) -> Trial:
+    """Try kernels; the first is right, and is chosen unless one that agrees with it is faster by a margin."""
+    right, told = next(iter(kernels)), dict[str, str]()
+    wanted = kernels[right](*inputs)
+    for name, kernel in kernels.items():
+        try:
+            off = float((kernel(*inputs) - wanted).abs().max() / wanted.abs().max())
+        except (ImportError, RuntimeError, TypeError, ValueError) as error:
+            told[name] = f"not found ({error})" if isinstance(error, ImportError) else f"fails ({error})"
+        else:
+            told.update({} if off <= TOLERANCE else {name: f"off by {off:.2g} of the largest value"})
+    seconds = _timed({name: kernel for name, kernel in kernels.items() if name not in told}, inputs)
+    best = min(seconds, key=lambda name: seconds[name] * (1 if name == right else MARGIN))
+    return Trial(best, {**{name: f"{1e3 * least:.3g} ms" for name, least in seconds.items()}, **told})
+
+
+def _timed(kernels: Mapping[str, Kernel], inputs: Sequence[Tensor]) -> dict[str, float]:
+    """The least seconds of each, taken in turns."""
+    wait = torch.cuda.synchronize if inputs[0].is_cuda else _nothing
+    taken: dict[str, list[float]] = {name: [] for name in kernels}
+    for _ in range(ROUNDS):
+        for name, kernel in kernels.items():
+            wait()
+            started = time.perf_counter()
+            kernel(*inputs)
+            wait()
+            taken[name].append(time.perf_counter() - started)
+    return {name: min(times) for name, times in taken.items()}
+
+
+def _nothing() -> None:
+    """What waiting for a CPU takes."""

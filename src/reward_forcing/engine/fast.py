@@ -1,0 +1,126 @@
+"""The fast engine: the same passes with nothing done twice, and two of them at once where that is exact."""
+
+import warnings
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from reward_forcing.engine.attention import NAMES, Shape, kernel_for
+from reward_forcing.engine.network import CONTEXT, FastNetwork, Remembering
+from reward_forcing.engine.reference import Passes, PlainPasses
+from reward_forcing.engine.weights import why_not
+from reward_forcing.memory.learning import learned
+from reward_forcing.memory.past import Remembered
+from reward_forcing.memory.policy import MemoryPolicy
+from reward_forcing.networks.protocols import CausalVelocityModel
+from reward_forcing.networks.wan import WanTransformer
+from reward_forcing.shapes import Latents, Prompts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fast:
+    """Runs a Wan transformer's passes as fast as this machine can; other students' as the reference does.
+
+    Args:
+        attention: how attention is computed; "probe": as is fastest here.
+        fuse_context: run a context pass and the next chunk's first denoising pass as one.
+
+    Raises:
+        ValueError: there is no such way.
+    """
+
+    attention: str = "probe"
+    fuse_context: bool = True
+
+    def __post_init__(self) -> None:
+        if self.attention not in NAMES:
+            raise ValueError(f"engine.attention is {self.attention!r}; allowed: {', '.join(NAMES)}")
+
+    def begin(self, student: CausalVelocityModel, policy: MemoryPolicy) -> Passes:
+        """Videos of which nothing is remembered yet; the student's weights are not to change while they are made."""
+        reason = why_not(student)
+        if reason or not isinstance(student, WanTransformer):
+            warnings.warn(f"engine=fast: this student streams by the reference, because {reason}", stacklevel=3)
+            return PlainPasses(student, Remembered(policy))
+        return FastPasses(student, policy, self)
+
+
+class Waiting(NamedTuple):
+    """A finished chunk whose context pass is still to come."""
+
+    clean: Tensor
+    prompt: Tensor
+
+
+class FastPasses:
+    """Passes over one batch of videos.
+
+    The context pass waits for the first denoising pass of the next chunk, and both run as one. Where gradients or
+    mixed precision are asked for, the plain passes run.
+    """
+
+    def __init__(self, student: WanTransformer, policy: MemoryPolicy, engine: Fast) -> None:
+        self.student, self.policy, self.engine = student, policy, engine
+        self.plain = PlainPasses(student, Remembered(policy))
+        self.learns = any(parameter.requires_grad for parameter in student.parameters()) or bool(learned(policy.sink))
+        self.waiting: Waiting | None = None
+        self.watched = False
+        self.made: tuple[FastNetwork, Remembering] | None = None
+
+    def remembered(self) -> Remembered:
+        """What is remembered; whoever asks may change it, and sees every context pass until the next denoising."""
+        self._settle()
+        self.watched = True
+        return self.plain.memory
+
+    def velocity(self, noisy: Latents, level: float, prompt: Prompts) -> Latents:
+        """A denoising pass, and with the first of a chunk the context pass that waits for it."""
+        if self._must_be_plain(noisy):
+            self._settle()
+            return self.plain.velocity(noisy, level, prompt)
+        waiting = self.waiting
+        if waiting is None or waiting.prompt is not prompt or waiting.clean.shape != noisy.shape:
+            self._settle()
+            velocity = self._run([noisy], (level,), prompt)
+        else:
+            self.waiting = None
+            velocity = self._run([waiting.clean, noisy], (CONTEXT, level), prompt)
+        self.watched = False
+        assert velocity is not None
+        return velocity
+
+    def remember(self, clean: Latents, prompt: Prompts, *, learning: bool) -> None:
+        """The context pass, sooner or later."""
+        self._settle()
+        if (learning and self.learns) or self._must_be_plain(clean):
+            self.plain.remember(clean, prompt, learning=learning)
+            return
+        self.waiting = Waiting(clean, prompt)
+        if self.watched or not self.engine.fuse_context:
+            self._settle()
+
+    def _must_be_plain(self, latents: Latents) -> bool:
+        return (torch.is_grad_enabled() and self.learns) or torch.is_autocast_enabled(latents.device.type)
+
+    def _settle(self) -> None:
+        """Run the context pass that waits, if one does."""
+        if self.waiting is not None:
+            waiting, self.waiting = self.waiting, None
+            with torch.no_grad():
+                self._run([waiting.clean], (CONTEXT,), waiting.prompt)
+
+    def _run(self, chunks: list[Tensor], levels: tuple[float, ...], prompt: Prompts) -> Latents | None:
+        self.made = self.made or self._make(chunks[0])
+        network, remembering = self.made
+        return network.run(chunks, levels, prompt, remembering)
+
+    def _make(self, chunk: Latents) -> tuple[FastNetwork, Remembering]:
+        """The network made ready for chunks like this, and rotated memories with room for its window."""
+        frame = chunk.shape[3] * chunk.shape[4] // self.student.patch**2
+        tokens, window = chunk.shape[1] * frame, (self.policy.window_frames or 0) * frame
+        sizes = (self.student.heads, tokens, window or 2 * tokens, self.student.head_dim)
+        attend = kernel_for(self.engine.attention, Shape(chunk.device.type, self.student.dtype, *sizes))
+        with torch.no_grad():
+            return FastNetwork(self.student, attend), Remembering(self.plain.memory, self.student.layers, window)

@@ -1,0 +1,67 @@
+"""How a student's passes run: what a rollout asks of an engine, and the plain one, which defines what is right."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from reward_forcing.flow import level_of
+from reward_forcing.memory.past import Folding, ReadOnly, Remembered
+from reward_forcing.memory.policy import MemoryPolicy
+from reward_forcing.networks.protocols import CausalVelocityModel
+from reward_forcing.shapes import Latents, Prompts
+
+
+@runtime_checkable
+class Passes(Protocol):
+    """The passes over one batch of videos, and the memory they share."""
+
+    def remembered(self) -> Remembered:
+        """What is remembered, all passes so far included; whoever asks may change it before the next one."""
+
+    def velocity(self, noisy: Latents, level: float, prompt: Prompts) -> Latents:
+        """A denoising pass: the velocity of a chunk at a noise level above 0."""
+
+    def remember(self, clean: Latents, prompt: Prompts, *, learning: bool) -> None:
+        """The context pass: write a clean chunk into memory.
+
+        Args:
+            clean: a finished chunk.
+            prompt: it was made under.
+            learning: whether what a sink learns of its folds gets gradients, even where the pass itself carries none.
+        """
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What runs a student's passes; all engines give the same, up to rounding."""
+
+    def begin(self, student: CausalVelocityModel, policy: MemoryPolicy) -> Passes:
+        """Videos of which nothing is remembered yet."""
+
+
+@dataclass(frozen=True)
+class PlainPasses:
+    """Every pass is a call of the student."""
+
+    student: CausalVelocityModel
+    memory: Remembered
+
+    def remembered(self) -> Remembered:
+        """What is remembered."""
+        return self.memory
+
+    def velocity(self, noisy: Latents, level: float, prompt: Prompts) -> Latents:
+        """A denoising pass; it only reads."""
+        return self.student(noisy, level_of(noisy, level), prompt, ReadOnly(self.memory))
+
+    def remember(self, clean: Latents, prompt: Prompts, *, learning: bool) -> None:
+        """The context pass; its velocity means nothing."""
+        self.student(clean, level_of(clean, 0.0), prompt, Folding(self.memory, learning))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The engine that is read to know what streaming is."""
+
+    def begin(self, student: CausalVelocityModel, policy: MemoryPolicy) -> PlainPasses:
+        """Videos of which nothing is remembered yet."""
+        return PlainPasses(student, Remembered(policy))

@@ -1,0 +1,92 @@
+"""The weights of a Wan transformer as fast passes use them: keys, queries and values in one product."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reward_forcing.networks.wan import Block, WanTransformer
+
+
+class Affine(NamedTuple):
+    """A linear layer, without the cost of calling a module."""
+
+    weight: Float[Tensor, "out dim"]
+    bias: Float[Tensor, " out"]
+
+    def of(self, states: Float[Tensor, "*place dim"]) -> Float[Tensor, "*place out"]:
+        """Its outputs."""
+        return functional.linear(states, self.weight, self.bias)
+
+
+class Fused(NamedTuple):
+    """The weights of a block that do not depend on the noise level or the prompt.
+
+    Scales of normalisations are in the precision in which they are used: of queries and keys fp32, of words that of the
+    residual stream.
+    """
+
+    qkv: Affine
+    norm_qk: Float[Tensor, "2 dim"]
+    out: Affine
+    norm_words: Affine
+    words_q: Affine
+    norm_words_q: Float[Tensor, " dim"]
+    words_out: Affine
+    up: Affine
+    down: Affine
+
+
+def affine(layer: nn.Module) -> Affine:
+    """The tensors of a linear layer or of a scaled and shifted normalisation."""
+    assert isinstance(layer, nn.Linear | nn.LayerNorm)
+    assert layer.weight is not None
+    return Affine(layer.weight, layer.bias)
+
+
+def joined(*layers: nn.Linear) -> Affine:
+    """Linear layers of one input as one."""
+    return Affine(torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers]))
+
+
+def fused(block: Block, stream: torch.dtype) -> Fused:
+    """The weights of a block, its residual stream in a given precision."""
+    own, words = block.self_attn, block.cross_attn
+    assert own.norm_q.weight is not None
+    assert own.norm_k.weight is not None
+    assert words.norm_q.weight is not None
+    return Fused(
+        qkv=joined(own.q, own.k, own.v),
+        norm_qk=torch.stack([own.norm_q.weight, own.norm_k.weight]).float(),
+        out=affine(own.o),
+        norm_words=Affine(*(tensor.to(stream) for tensor in affine(block.norm3))),
+        words_q=affine(words.q),
+        norm_words_q=words.norm_q.weight.float(),
+        words_out=affine(words.o),
+        up=affine(block.ffn[0]),
+        down=affine(block.ffn[2]),
+    )
+
+
+def blocks_of(network: WanTransformer) -> list[Block]:
+    """The blocks by their type."""
+    return [block for block in network.blocks if isinstance(block, Block)]
+
+
+def why_not(student: object) -> str:
+    """Why the passes of a student cannot be fast; nothing if they can."""
+    if not isinstance(student, WanTransformer):
+        return f"it is a {type(student).__name__}, no WanTransformer"
+    odd = {type(module).__name__ for module in student.modules() if type(module) not in PLAIN}
+    odd |= {type(parameter).__name__ for parameter in student.parameters() if type(parameter) is not nn.Parameter}
+    return f"it holds {', '.join(sorted(odd))}" if odd else ""
+
+
+def _types(module: nn.Module) -> set[type[nn.Module]]:
+    return {type(part) for part in module.modules()}
+
+
+PLAIN = _types(WanTransformer(channels=1, dim=6, ffn_dim=1, heads=1, layers=1, text_dim=1, freq_dim=2))
+"""What a network is made of if nothing (adapters, shards) has been put around its layers."""

@@ -52,17 +52,27 @@ def require_common_folder(config: DictConfig) -> None:
         raise ConfigurationError(f"run_dir is {written['run_dir']}; several processes need a common one: run_dir=...")
 
 
-def require_one_device(config: DictConfig) -> None:
-    """Refuse a job of a sweep that asks for more than one device.
+def require_alone(config: DictConfig) -> None:
+    """Refuse a sweep inside torchrun, and jobs of one that this machine cannot start.
+
+    Args:
+        config: of one of its jobs, composed.
 
     Raises:
-        ConfigurationError: it does, or there are several processes.
+        ConfigurationError: there are several processes, devices that nobody counted, or several nodes.
     """
-    devices = config.trainer.get("devices", 1)
-    if devices not in (1, "1") or processes() > 1:
+    if processes() > 1:
         raise ConfigurationError(
-            f"trainer.devices is {devices}; a sweep (-m) runs its jobs one after the other on one device: "
-            "allowed is 1. For more devices start one torchrun per job"
+            f"WORLD_SIZE is {processes()}: a sweep (-m) inside torchrun would be done by every process; allowed: "
+            "reward-forcing train -m ... by itself, which starts a torchrun for each job of several devices"
+        )
+    devices, nodes = config.trainer.get("devices", 1), int(config.trainer.get("num_nodes", 1))
+    if not str(devices).isdecimal():
+        raise ConfigurationError(f"trainer.devices is {devices}; a sweep (-m) starts its jobs itself: give a number")
+    if nodes > 1:
+        raise ConfigurationError(
+            f"trainer.num_nodes is {nodes}; a job of a sweep (-m) stays on one machine: allowed is 1. For more start "
+            "one torchrun per job"
         )
 
 

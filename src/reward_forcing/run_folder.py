@@ -11,6 +11,9 @@ FREE_TO_CHANGE: Final = (
     "resume",
     "settings",
     "streaming",
+    "sweep",
+    "study",
+    "hardware",
     "callbacks",
     "logger",
     "trainer.max_steps",
@@ -77,9 +80,24 @@ class RunFolder:
         return self.path / "summary.json"
 
     @property
+    def progress(self) -> Path:
+        """How far the run is, written by itself about once a second."""
+        return self.path / "progress.json"
+
+    @property
+    def log(self) -> Path:
+        """What the run said, where it had a process of its own; why it failed."""
+        return self.path / "log.txt"
+
+    def noted(self, file: Path) -> dict[str, Any]:
+        """What one of the folder's JSON files says; nothing where it is not there."""
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return found
+
+    @property
     def finished_steps(self) -> int:
         """How far the run had been asked to go when it ended by itself; 0 if it never did."""
-        return int(json.loads(self.summary.read_text())["steps"]) if self.summary.is_file() else 0
+        return int(self.noted(self.summary).get("steps", 0))
 
     def checkpoint(self, resume: str) -> Path | None:
         """Where to continue from; None: start afresh.

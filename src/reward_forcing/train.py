@@ -3,11 +3,11 @@
 import argparse
 import json
 import os
-import re
+import shlex
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,47 +19,19 @@ from reward_forcing.exports import export, judge_of, notes_of, sink_of
 from reward_forcing.launching import (
     continuation,
     is_first,
+    require_alone,
     require_common_folder,
-    require_one_device,
     require_processes,
 )
 from reward_forcing.run_folder import RunFolder, RunSettings, changes, checkpoint_at
+from reward_forcing.sweeps.afterwards import After, function_named, name_of
+from reward_forcing.sweeps.identity import config_hash
+from reward_forcing.sweeps.jobs import Job, Outcome, folder_name
+from reward_forcing.sweeps.processes import end_with_parent, finished
+from reward_forcing.sweeps.running import run_all
+from reward_forcing.sweeps.table import tell
 
 TRACEBACK_HINT = "(HYDRA_FULL_ERROR=1 shows where this was found.)\n"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run to do.
-
-    Args:
-        config: composed, checked.
-        overrides: what it was composed from.
-        label: what distinguishes it in a sweep.
-    """
-
-    config: DictConfig
-    overrides: tuple[str, ...]
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a run.
-
-    Args:
-        folder: where it wrote.
-        steps: optimiser steps done, those before a continuation included.
-        state: "finished", "stopped" or "finished before".
-        seconds: how long it took this time.
-        scalars: the last value of everything that was reported.
-    """
-
-    folder: Path
-    steps: int
-    state: str
-    seconds: float = 0.0
-    scalars: Mapping[str, float] = field(default_factory=dict)
 
 
 def plan(overrides: Sequence[str], *, multirun: bool = False, folders: Sequence[str] = ()) -> list[Job]:
@@ -75,23 +47,40 @@ def plan(overrides: Sequence[str], *, multirun: bool = False, folders: Sequence[
     """
     fixed = [job[0] for job in [configuration.sweep([given], {})[0] for given in overrides]] if multirun else overrides
     base = configuration.compose(fixed, folders=folders)
-    require_common_folder(base)
     if not multirun and str(base.hydra.mode) != "RunMode.MULTIRUN":
+        require_common_folder(base)
         validation.validate(base)
-        return [Job(base, tuple(overrides))]
-    folder = str(configuration.plain(base)["run_dir"])
+        return [Job(base, tuple(overrides), folders=tuple(folders))]
+    return _sweep(base, overrides, tuple(folders))
+
+
+def _sweep(base: DictConfig, overrides: Sequence[str], folders: tuple[str, ...]) -> list[Job]:
+    """The jobs of a sweep: one for each combination, in a folder named after what is special about it."""
+    sweep = _sweep_folder(base)
     axes = {key: str(values) for key, values in (base.hydra.sweeper.params or {}).items()}
     combinations = configuration.sweep(overrides, axes)
     swept = [column for column in range(len(combinations[0])) if len({job[column] for job in combinations}) > 1]
+    is_told = any(given.split("=")[0] == "resume" for given in overrides)
     jobs = []
     for combination in combinations:
-        label = ",".join(combination[column] for column in swept)
+        chosen = [combination[column] for column in swept]
+        label = ",".join(chosen)
         config = configuration.compose(combination, folders=folders)
-        config.run_dir = str(Path(folder) / label.replace("/", "_")[:200])
-        require_one_device(config)
+        config.run_dir = str(sweep / folder_name(label))
+        config.resume = "auto" if config.resume == "never" and not is_told else config.resume
+        require_alone(config)
         validation.validate(config)
-        jobs.append(Job(config, tuple(combination), label))
+        choices = dict(choice.split("=", 1) for choice in chosen)
+        jobs.append(Job(config, tuple(combination), label, choices, sweep, folders))
     return jobs
+
+
+def _sweep_folder(base: DictConfig) -> Path:
+    """Where a sweep writes: `run_dir`, without the time of day, so that the same command goes on with it."""
+    folder = Path(str(configuration.plain(base)["run_dir"]))
+    written = OmegaConf.to_container(base, resolve=False)
+    assert isinstance(written, dict)
+    return folder.parent if "${now:" in str(written["run_dir"]) else folder
 
 
 def run(config: DictConfig) -> Outcome:
@@ -108,9 +97,36 @@ def run(config: DictConfig) -> Outcome:
     if checkpoint and is_first():
         _require_unchanged(checkpoint, values)
     if settings.resume == "auto" and folder.finished_steps >= settings.max_steps:
-        before = json.loads(folder.summary.read_text(encoding="utf-8"))
-        return Outcome(folder.path, before["steps"], "finished before", before["seconds"], before["scalars"])
+        return replace(finished(folder), state="finished before")
     return _fit(config, values, folder, checkpoint)
+
+
+def perform(job: Job, after: str = "") -> Outcome:
+    """Do a job and, in the first process, what comes after it.
+
+    Args:
+        job: it.
+        after: `module:function`; empty: nothing.
+    """
+    outcome = run(job.config)
+    if after and outcome.done and is_first():
+        function_named(after)(job, outcome)
+    return outcome
+
+
+def launch(jobs: Sequence[Job], after: After | str | None = None) -> list[tuple[Job, Outcome]]:
+    """Do the jobs of a sweep with the launcher their config chooses (`hydra/launcher=...`), each once.
+
+    Args:
+        jobs: of one sweep, from `plan`.
+        after: is called as `after(job, outcome)` in the process of every job that is finished, now or before.
+
+    Raises:
+        ValueError: files are missing, a plan cannot fit, or the launcher is not configured right.
+    """
+    name = name_of(after)
+    _require_possible(jobs)
+    return run_all(jobs, partial(perform, after=name), name)
 
 
 def _checkpoint(folder: RunFolder, resume: str) -> Path | None:
@@ -140,31 +156,39 @@ def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoi
     from lightning import Trainer, seed_everything
 
     from reward_forcing.callbacks.latest_outputs import LatestOutputs
+    from reward_forcing.sweeps.record import record
 
     _quieten()
     seed_everything(values["seed"], verbose=False)
-    latest = LatestOutputs()
+    latest, notes = LatestOutputs(), _notes(folder, values)
     callbacks = [configuration.build(config.callbacks, name) for name, node in config.callbacks.items() if node]
     loggers = [configuration.build(config.logger, name) for name, node in config.logger.items() if node]
     make_trainer = configuration.build(config, "trainer")
-    trainer: Trainer = make_trainer(logger=loggers, callbacks=[*callbacks, latest])
+    trainer: Trainer = make_trainer(logger=loggers, callbacks=[*callbacks, latest, notes])
     data, module = configuration.build(config, "data"), configuration.build(config, "module")
     if trainer.is_global_zero:
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.config.write_text(OmegaConf.to_yaml(OmegaConf.create(values)), encoding="utf-8")
-    started = time.perf_counter()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=False)
-    seconds = round(time.perf_counter() - started, 1)
-    done = Outcome(folder.path, trainer.global_step, "stopped", seconds, latest.scalars)
+    done = Outcome(folder.path, trainer.global_step, "stopped", notes.seconds, latest.scalars)
     if trainer.global_step < values["trainer"]["max_steps"]:
         return done
     done = replace(done, state="finished")
     networks = module.exports()  # every process takes part, where networks are sharded
     if trainer.is_global_zero:
         export(networks, folder, notes_of(config, values, reward=judge_of(module), sink=sink_of(module)))
-        summary = {"name": values["name"], "steps": done.steps, "seconds": seconds, "scalars": dict(done.scalars)}
+        summary = {"name": values["name"], "steps": done.steps, "seconds": done.seconds, "scalars": dict(done.scalars)}
+        summary |= {**notes.about, "started": notes.started}
+        summary |= record(values, done.steps, trainer.strategy.root_device)
         folder.summary.write_text(json.dumps(summary, indent=2), encoding="utf-8")
     return done
+
+
+def _notes(folder: RunFolder, values: Mapping[str, Any]) -> Any:
+    """The callback that notes how far the run is, which goes on with the note of the run it continues."""
+    from reward_forcing.callbacks.progress_notes import ProgressNotes
+
+    return ProgressNotes(folder.progress, {"config_hash": config_hash(values)}, folder.noted(folder.progress))
 
 
 def _quieten() -> None:
@@ -182,7 +206,7 @@ def _quieten() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`reward-forcing train`: returns the exit status, 0: done, 2: refused, 130: stopped on request."""
+    """`reward-forcing train`: the exit status, 0: done, 1: a job failed, 2: refused, 130: stopped on request."""
     from reward_forcing.training_help import help_text
 
     parser = argparse.ArgumentParser("reward-forcing train", add_help=False, allow_abbrev=False)
@@ -192,10 +216,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--resolve", action="store_true")
     parser.add_argument("--plan", action="store_true")
     parser.add_argument("--config-dir", action="append", default=[])
+    parser.add_argument("--after", default="")
     parser.add_argument("overrides", nargs="*")
     given = parser.parse_intermixed_args(arguments)
     if given.help:
         return _say(help_text())
+    end_with_parent()
     try:
         jobs = plan(given.overrides, multirun=given.multirun, folders=given.config_dir)
         if given.cfg:
@@ -204,8 +230,7 @@ def main(arguments: Sequence[str]) -> int:
             from reward_forcing.plan.report import described
 
             return _say("\n\n".join(described(configuration.plain(job.config)) for job in jobs))
-        _require_possible(jobs)
-        return _report(_run_all(jobs))
+        return _do(jobs, arguments, given.after)
     except ValueError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
@@ -213,26 +238,25 @@ def main(arguments: Sequence[str]) -> int:
         return 2
 
 
+def _do(jobs: Sequence[Job], arguments: Sequence[str], after: str) -> int:
+    """Do one run or a sweep and tell what became of it."""
+    if jobs[0].sweep:
+        return tell(launch(jobs, after), shlex.join(["reward-forcing", "train", *arguments]))
+    require_processes(jobs[0].config, jobs[0].overrides)
+    _require_possible(jobs)
+    outcome = perform(jobs[0], after)
+    return tell([(jobs[0], outcome)], continuation(jobs[0].overrides, outcome.folder)) if is_first() else 0
+
+
 def _require_possible(jobs: Sequence[Job]) -> None:
-    """Refuse jobs whose processes or files are missing or whose plan cannot fit; show the plans of large ones."""
+    """Refuse jobs whose files are missing or whose plan cannot fit; show the plans of large ones."""
     for job in jobs:
-        require_processes(job.config, job.overrides)
         validation.require_files(job.config)
     from reward_forcing.plan.report import require_fit
 
     plans = [require_fit(configuration.plain(job.config)) for job in jobs]
     if is_first() and any(plans):
         _say("\n".join(filter(None, plans)))
-
-
-def _run_all(jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
-    """Run job after job, until one is stopped."""
-    done: list[tuple[Job, Outcome]] = []
-    for job in jobs:
-        done.append((job, run(job.config)))
-        if done[-1][1].state == "stopped":
-            break
-    return done
 
 
 def _shown(job: Job, *, resolve: bool) -> str:
@@ -244,35 +268,6 @@ def _shown(job: Job, *, resolve: bool) -> str:
 def _say(text: str) -> int:
     sys.stdout.write(f"{text.rstrip()}\n")
     return 0
-
-
-def _report(done: Sequence[tuple[Job, Outcome]]) -> int:
-    """Tell what became of the runs; the exit status."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    if not is_first():
-        return 0
-    names = _columns([outcome for _, outcome in done])
-    headers = ("run", "state", "steps", "seconds", *(re.sub("[/_]", "\n", name) for name in names))
-    table = Table(*(Column(header, no_wrap=True) for header in headers), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for job, outcome in done:
-        scalars = [f"{outcome.scalars[name]:.3g}" if name in outcome.scalars else "" for name in names]
-        label = (job.label or str(outcome.folder)).replace(",", "\n")
-        table.add_row(label, outcome.state, str(outcome.steps), f"{outcome.seconds:.1f}", *scalars)
-    Console().print(table)
-    job, outcome = done[-1]
-    if outcome.state != "stopped":
-        return 0
-    _say(f"Stopped after step {outcome.steps}. To continue: {continuation(job.overrides, outcome.folder)}")
-    return 130
-
-
-def _columns(outcomes: Sequence[Outcome]) -> list[str]:
-    """What is worth a column: losses and rewards."""
-    names = {name: None for outcome in outcomes for name in outcome.scalars}
-    return [name for name in names if name.endswith(("/loss", "/reward", "/effective_sample_size"))]
 
 
 if __name__ == "__main__":

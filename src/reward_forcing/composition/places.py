@@ -24,5 +24,5 @@ def options(group: str) -> dict[str, str]:
 
 
 def groups() -> list[str]:
-    """All config groups."""
-    return sorted(path.name for path in shipped("configs").iterdir() if path.is_dir())
+    """All config groups but Hydra's own."""
+    return sorted(path.name for path in shipped("configs").iterdir() if path.is_dir() and path.name != "hydra")

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from reward_forcing.memory.kv import KV
-from reward_forcing.memory.past import Past, ReadOnly, Remembered
+from reward_forcing.memory.past import Folding, Past, ReadOnly, Remembered
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
+from reward_forcing.memory.sinks.learned_decay import LearnedDecayEMASink
 from tests.tiny import numbered, numbers, random_kv
 
 LAYERS = 4
@@ -105,3 +106,29 @@ def test_what_only_reads_writes_nothing() -> None:
         assert torch.equal(known.keys, own.keys)
     assert memory.layers == before
     assert past.frames == memory.frames == 6
+
+
+@pytest.mark.parametrize("with_gradient", [True, False])
+def test_a_pass_without_gradients_may_fold_with_them(with_gradient: bool) -> None:
+    """Only what the sink learned gets one: what was written has none."""
+    learned = LearnedDecayEMASink(frames=3, decay=0.9, speed=1.0)
+    memory = Remembered(MemoryPolicy(sink=learned, window_frames=9, chunk_frames=3))
+    past = Folding(memory, with_gradient)
+    assert isinstance(past, Past)
+    with torch.no_grad():
+        for index in range(4):
+            past.write(0, chunk(0, index))
+    known = past.read(0)
+    assert known is not None
+    assert past.frames == memory.frames == 6
+    assert known.keys.requires_grad == with_gradient
+    assert not memory.layers[0].recent.keys.requires_grad
+
+
+def test_where_no_sink_learns_nothing_is_kept_for_gradients() -> None:
+    memory = Remembered(POLICY)
+    past = Folding(memory, with_gradient=True)
+    with torch.no_grad():
+        for index in range(4):
+            past.write(0, chunk(0, index))
+    assert memory.layers[0].sink.keys.grad_fn is None

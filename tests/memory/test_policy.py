@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy, fold_frames
+from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy, fold_frames, span
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.memory.sinks.static import StaticSink
@@ -157,6 +157,13 @@ def test_gradients_of_chunk_four_reach_what_is_remembered(sink: SinkStrategy, re
 def test_folding_starts_at_the_slot_of_the_first_frame() -> None:
     folded = fold_frames(ema(0.0), numbered(0, 1, 2), numbered(5, 6), first=5)
     assert numbers(folded) == [6, 1, 5]
+
+
+@given(before=st.integers(0, 4), after=st.integers(0, 4), bounds=st.tuples(st.integers(0, 8), st.integers(0, 8)))
+def test_a_span_of_two_parts_is_that_of_both_in_a_row(before: int, after: int, bounds: tuple[int, int]) -> None:
+    start, stop = sorted(bounds)
+    old, new = numbered(*range(before)), numbered(*range(before, before + after))
+    assert numbers(span(old, new, start, stop)) == list(range(before + after))[start:stop]
 
 
 def test_folding_into_no_sink_ends() -> None:

@@ -1,29 +1,48 @@
 """What must hold for every sink under configs/sink: a new one is tested before its author writes a test."""
 
 import dataclasses
+import inspect
+import json
 from typing import Any
 
 import pytest
 import torch
 from torch.testing import assert_close
 
-from reward_forcing.composition.configuration import build, compose
-from reward_forcing.composition.places import options
+from reward_forcing.composition.configuration import build, compose, plain
+from reward_forcing.composition.places import options, shipped
 from reward_forcing.memory.kv import KV
+from reward_forcing.memory.learning import learned, plain_values
 from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy
+from reward_forcing.memory.sinks.static import StaticSink
+from reward_forcing.plan.situation import situation_of
 from reward_forcing.rollout import Rollout, always, generate
 from reward_forcing.seeding import VideoNoise
+from reward_forcing.streaming import MemoryWish, load_streamer
 from tests import tiny
-from tests.tiny import map_batch, random_kv, remembered
+from tests.tiny import map_batch, normal, remembered
 
 NAMES = sorted(options("sink"))
+HEADS = tiny.SIZES["heads"]
+PAPER = {"none", "static", "ema"}
+VARIANTS = {"ema_newest", "norm_preserving_ema", "cosine_gated_ema", "two_timescale", "values_ema", "learned_decay"}
+
+
+def configured(name: str) -> Any:
+    return compose([f"sink={name}", f"networks.heads={HEADS}"])
 
 
 @pytest.fixture(params=NAMES, scope="module")
 def sink(request: pytest.FixtureRequest) -> SinkStrategy:
-    built = build(compose([f"sink={request.param}"]), "sink")
+    built = build(configured(request.param), "sink")
     assert isinstance(built, SinkStrategy)
     return built
+
+
+def random_kv(batch: int, frames: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> KV:
+    """Frames with several heads, since sinks may treat them apart."""
+    shape = (2, batch, frames, 2, HEADS, 4)
+    return KV(normal(*shape, seed=seed).to(dtype), normal(*shape, seed=seed + 5000).to(dtype))
 
 
 def policy(sink: SinkStrategy, window: int | None = 9) -> MemoryPolicy:
@@ -38,8 +57,27 @@ def same(one: KV, other: KV) -> bool:
     return torch.equal(one.keys, other.keys) and torch.equal(one.values, other.values)
 
 
-def test_the_sinks_of_the_paper_are_there() -> None:
-    assert {"none", "static", "ema"} <= set(NAMES)
+def test_the_sinks_of_the_paper_and_their_variants_are_there() -> None:
+    assert set(NAMES) >= PAPER | VARIANTS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plan_knows_its_precision_and_its_frames(name: str) -> None:
+    config = configured(name)
+    known, built = situation_of(plain(config)), build(config, "sink")
+    assert known.sink == built.frames
+    assert known.sink_width == (built.dtype and torch.empty(0, dtype=built.dtype).element_size())
+
+
+def test_a_sink_is_its_plain_values(sink: SinkStrategy) -> None:
+    """What it holds, learned parameters too, is what its constructor takes: exports note it, streams have it again."""
+    told = plain_values(vars(sink))
+    again: Any = type(sink)(**told)
+    assert told.keys() == inspect.signature(type(sink)).parameters.keys()
+    assert plain_values(vars(again)) == told
+    assert learned(sink).keys() == learned(again).keys()
+    kept, evicted = random_kv(2, sink.frames, 1), random_kv(2, sink.frames, 2)
+    assert same(sink.fold(kept, evicted), again.fold(kept, evicted))
 
 
 def test_it_is_a_value(sink: SinkStrategy) -> None:
@@ -79,6 +117,27 @@ def test_memory_stays_within_the_window(sink: SinkStrategy) -> None:
     sizes = [policy(sink).read(memory).frames for memory in states]
     assert sizes == [3, *[6] * 11]
     assert [memory.seen for memory in states] == [3 * count for count in range(1, 13)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_decay_one_is_a_static_sink_bit_for_bit(sink: SinkStrategy, dtype: torch.dtype) -> None:
+    if not hasattr(sink, "decay"):
+        pytest.skip("it averages nothing")
+    static = policy(StaticSink(frames=3))
+    value: Any = sink
+    never = policy(dataclasses.replace(value, decay=1.0))
+    parts = chunks(7, dtype=dtype)
+    for one, other in zip(remembered(never, parts), remembered(static, parts), strict=True):
+        assert same(never.read(one), static.read(other))
+
+
+def test_an_average_moves_and_is_kept_in_full_precision(sink: SinkStrategy) -> None:
+    parts = chunks(7, dtype=torch.bfloat16)
+    memory = remembered(policy(sink), parts)[-1]
+    moves = hasattr(sink, "decay")
+    assert memory.sink.keys.dtype == (torch.float32 if moves else torch.bfloat16)
+    first = parts[0].to(memory.sink.keys.dtype).values.narrow(2, 0, sink.frames)
+    assert torch.equal(memory.sink.values, first) != moves
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -126,3 +185,13 @@ def test_a_stream_is_prefix_consistent_and_finite(sink: SinkStrategy) -> None:
     )
     assert long.isfinite().all()
     assert_close(long[:, :12], short, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_student_trained_with_another_streams_with_it(name: str) -> None:
+    decay = 0.5 if "decay" in configured(name).sink else None
+    student = shipped("checkpoints/toy/initial_student.safetensors")
+    streamer = load_streamer(student, wish=MemoryWish(sink=name, decay=decay))
+    assert json.loads(json.dumps(streamer.memory)).get("decay") == decay
+    video = torch.cat([*streamer.stream(["red circle fast pan-slow"], [0], chunks=4)], 1)
+    assert video.isfinite().all()

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from reward_forcing import seeding
+from reward_forcing.losses.samples import History, Samples
+from reward_forcing.losses.score_gap import Scores
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.policy import Memory, MemoryPolicy
 from reward_forcing.networks.wan import WanTransformer
@@ -41,6 +43,19 @@ def prompts(batch: int = 1, seed: int = 0) -> Tensor:
 
 def sigmas(batch: int, frames: int, seed: int = 0) -> Tensor:
     return torch.rand(batch, frames, generator=seeding.generator("sigmas", seed))
+
+
+def judged(rewards: Tensor, *, sigma: float | Tensor = 0.5, prompts: tuple[str, ...] = (), **more: Any) -> Samples:
+    """Samples with these rewards, of one prompt and level unless told; earlier rewards had mean 0 and deviation 1."""
+    count = len(rewards)
+    levels = sigma if isinstance(sigma, Tensor) else torch.full((count,), sigma)
+    known = {"history": History(*torch.tensor([1.0, 0.0, 1.0])), **more}
+    return Samples(rewards, levels, prompts or ("red",) * count, **known)
+
+
+def apart(gap: Tensor) -> Scores:
+    """Scores with this gap."""
+    return Scores(torch.zeros_like(gap), gap, torch.ones(len(gap), 1, 1, 1, 1))
 
 
 def numbered(*numbers: float, dtype: torch.dtype = torch.float64) -> KV:

@@ -1,6 +1,5 @@
 from collections.abc import Callable
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,13 +7,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from reward_forcing.flow import add_noise, to_clean
-from reward_forcing.losses.score_gap import (
-    effective_sample_size,
-    guided,
-    guided_velocity,
-    score_gap,
-    weighted_gap,
-)
+from reward_forcing.losses.score_gap import compared, guided, guided_velocity, weighted_gap
 from tests import tiny
 
 Gap = Callable[..., Tensor]
@@ -26,14 +19,14 @@ def inputs(batch: int = 2) -> tuple[Tensor, Tensor, Tensor]:
 
 def gap_of(teacher: nn.Module, fake_score: nn.Module, parts: tuple[Tensor, Tensor, Tensor], **chosen: float) -> Tensor:
     batch = parts[0].shape[0]
-    return score_gap(
+    return compared(
         *parts,
         prompt=tiny.prompts(batch, 1),
         negative=tiny.prompts(1, 2).expand(batch, -1, -1),
         teacher=teacher,
         fake_score=fake_score,
         guidance_scale=chosen.get("guidance_scale", 4.0),
-    )
+    ).gap
 
 
 def test_guidance_in_the_standard_convention() -> None:
@@ -108,16 +101,3 @@ def test_gradient_of_the_weighted_gap(batch: int, seed: int) -> None:
     assert_close(clean.grad, expected, atol=1e-7, rtol=1e-5)
     half_square = 0.5 * (weights * gap.square().mean((1, 2, 3, 4))).mean()
     assert_close(loss, half_square, atol=1e-6, rtol=1e-4)
-
-
-@pytest.mark.parametrize(("weights", "size"), [([1, 1, 1, 1], 4), ([1, 0, 0], 1), ([2, 1], 1.8), ([5], 1)])
-def test_effective_sample_size(weights: list[float], size: float) -> None:
-    assert effective_sample_size(torch.tensor(weights).float()).item() == pytest.approx(size)
-
-
-@given(logits=st.lists(st.floats(-5, 5), min_size=1, max_size=8), scale=st.floats(0.1, 10))
-def test_effective_sample_size_is_between_one_and_the_batch(logits: list[float], scale: float) -> None:
-    weights = torch.tensor(logits).exp()
-    size = effective_sample_size(weights)
-    assert 1 - 1e-5 <= size <= len(logits) * (1 + 1e-5)
-    assert_close(effective_sample_size(scale * weights), size)

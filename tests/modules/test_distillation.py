@@ -38,7 +38,7 @@ def test_each_step_trains_exactly_one_network() -> None:
 def test_networks_send_each_other_no_gradient() -> None:
     module = training.distillation()
     batch = next(iter(training.StepLoader(2)))
-    module._student_loss(batch, (0, 0, 0))["loss"].backward()
+    module._student_loss(batch, (0, 0, 0), [])["loss"].backward()
     assert all(parameter.grad is None for parameter in module.fake_score.parameters())
     assert all(parameter.grad is None for parameter in module.frozen.teacher.parameters())
     assert any(parameter.grad is not None for parameter in module.student.parameters())
@@ -79,7 +79,7 @@ def test_beta_changes_the_student() -> None:
 
 def test_checkpoints_hold_only_what_learns() -> None:
     names = {name.split(".")[0] for name in training.distillation().state_dict()}
-    assert names == {"student", "student_ema", "fake_score"}
+    assert names == {"student", "student_ema", "fake_score", "reward_history"}
 
 
 @pytest.mark.parametrize("fake_score_steps", [0, 3])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from reward_forcing.losses.score_gap import score_gap
+from reward_forcing.losses.score_gap import compared
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.past import Past
 from reward_forcing.memory.policy import MemoryPolicy
@@ -52,7 +52,7 @@ def test_any_function_is_a_teacher() -> None:
     def off_by(offset: float) -> Callable[..., Tensor]:
         return lambda noisy, *_: (noise - clean).repeat(len(noisy) // 2, 1, 1, 1, 1) - 2 * offset
 
-    gap = score_gap(
+    scores = compared(
         clean,
         noise,
         torch.full((2, 3), 0.5),
@@ -62,4 +62,4 @@ def test_any_function_is_a_teacher() -> None:
         fake_score=off_by(0.0),
         guidance_scale=1.0,
     )
-    torch.testing.assert_close(gap, torch.full_like(gap, -1.0))
+    torch.testing.assert_close(scores.gap, torch.full_like(clean, -1.0))

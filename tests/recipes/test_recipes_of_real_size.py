@@ -118,7 +118,7 @@ def test_shapes_of_the_paper_s_student_turn_fit(folder: Path) -> None:
         return torch.zeros(len(prompts), 512, 4096, device="meta")
 
     module.frozen.text = words  # type: ignore[assignment]
-    report = module._student_loss({"prompts": ["a red fox runs through fresh snow"]}, (0, 0, 0))
+    report = module._student_loss({"prompts": ["a red fox runs through fresh snow"]}, (0, 0, 0), [])
     report["loss"].backward()
     for name, parameter in module.student.named_parameters():
         assert parameter.grad is not None, name

@@ -2,13 +2,18 @@
 
 # ruff: noqa: ARG002 (Lightning names the arguments of its hooks)
 
+from collections.abc import Mapping
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 
 
 class LogOutputs(Callback):
     """Logs the scalars of a step under that step's number; each network's only on its own turns, so none goes stale.
+
+    TensorBoard also gets a histogram of whatever the module has in `distributions` for that network (rewards, weights).
 
     Args:
         every: steps between two logged ones of the same network.
@@ -39,7 +44,17 @@ class LogOutputs(Callback):
         scalars = {name: float(value) for name, value in outputs.items()}
         for logger in trainer.loggers:
             logger.log_metrics(scalars, step)
+            if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
+                _log_histograms(logger, getattr(pl_module, "distributions", {}), network, step)
         if trainer.progress_bar_callback is not None:
             trainer.progress_bar_metrics.update(
                 {name: value for name, value in scalars.items() if name.endswith("/loss")}
             )
+
+
+def _log_histograms(logger: TensorBoardLogger, distributions: Mapping[str, Tensor], network: str, step: int) -> None:
+    """Write the distributions of a network, without what is not finite."""
+    for name, values in distributions.items():
+        finite = values[values.isfinite()]
+        if name.startswith(f"{network}/") and len(finite):
+            logger.experiment.add_histogram(name, finite, step)

@@ -3,7 +3,7 @@
 Training walks along one endless row: the items in a random order, then all of them in another, and so on. Step s
 takes places s B to (s + 1) B - 1 of it (B: the batch of all ranks together), cut into equal parts for the ranks. So
 nothing is padded or dropped, a batch may end one round and begin the next, and the global batch is the same for any
-number of ranks.
+number of ranks. Every item may stand several times in a row, as a group that differs in what else is random.
 """
 
 from dataclasses import dataclass
@@ -32,9 +32,10 @@ class Order:
         seed: of the shuffling.
         rank: which part of each batch.
         ranks: parts of a batch.
+        repeats: how often each item stands in a row.
 
     Raises:
-        ValueError: a number is out of range, or the batch cannot be divided among the ranks.
+        ValueError: a number is out of range, the batch cannot be divided among the ranks, or holds no whole groups.
     """
 
     items: int
@@ -42,6 +43,7 @@ class Order:
     seed: int
     rank: int = 0
     ranks: int = 1
+    repeats: int = 1
 
     def __post_init__(self) -> None:
         if self.items < 1:
@@ -51,6 +53,8 @@ class Order:
                 f"data.batch_size is {self.batch_size}; "
                 f"it must be a positive multiple of the number of ranks ({self.ranks})"
             )
+        if self.repeats < 1 or self.batch_size % self.repeats:
+            raise ValueError(f"data.repeats is {self.repeats}; it must divide data.batch_size ({self.batch_size})")
         if not 0 <= self.rank < self.ranks:
             raise ValueError(f"data: rank is {self.rank}; it must be within 0 to {self.ranks - 1}")
 
@@ -61,7 +65,7 @@ class Order:
         return [self._at(place) for place in range(first, first + share)]
 
     def _at(self, place: int) -> Pick:
-        lap, position = divmod(place, self.items)
+        lap, position = divmod(place // self.repeats, self.items)
         return Pick(shuffled(self.items, self.seed, lap)[position], (self.seed, "pick", place))
 
 

@@ -42,17 +42,19 @@ class TrainingData(LightningDataModule):
         batch_size: items of a training step, on all ranks together.
         seed: of the order.
         workers: loader processes; 0 loads in the training process.
+        repeats: how often each item stands in a row, for losses that compare samples of one prompt.
 
     Raises:
         ValueError: a number is out of range.
     """
 
-    def __init__(self, *, content: Content, batch_size: int, seed: int, workers: int = 0) -> None:
+    def __init__(self, *, content: Content, batch_size: int, seed: int, workers: int = 0, repeats: int = 1) -> None:
         super().__init__()
-        for name, value, least in (("batch_size", batch_size, 1), ("workers", workers, 0)):
+        for name, value, least in (("batch_size", batch_size, 1), ("workers", workers, 0), ("repeats", repeats, 1)):
             if value < least:
                 raise ValueError(f"data.{name} is {value}; it must be at least {least}")
         self.content, self.batch_size, self.seed, self.workers = content, batch_size, seed, workers
+        self.repeats = repeats
 
     def prepare_data(self) -> None:
         """Make what is missing on disk; Lightning calls this in one process of a machine."""
@@ -64,7 +66,14 @@ class TrainingData(LightningDataModule):
 
     def order(self, rank: int = 0, ranks: int = 1) -> Order:
         """The order in which a rank sees the items."""
-        return Order(items=len(self.content), batch_size=self.batch_size, seed=self.seed, rank=rank, ranks=ranks)
+        return Order(
+            items=len(self.content),
+            batch_size=self.batch_size,
+            seed=self.seed,
+            rank=rank,
+            ranks=ranks,
+            repeats=self.repeats,
+        )
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches from the step that the trainer has reached."""

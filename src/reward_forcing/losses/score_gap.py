@@ -1,5 +1,8 @@
 """Distribution matching (DMD): from two scores to a gradient on the student's samples."""
 
+from contextlib import nullcontext
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,6 +13,26 @@ from reward_forcing.shapes import Latents, Prompts, Rewards, Sigma
 
 SMALLEST_SCALE = 1e-8
 """Keeps the gap finite where the teacher agrees with a sample exactly."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Teacher's and fake score's estimates of clean latents, from the same noisy ones.
+
+    Args:
+        real: the teacher's, guided.
+        fake: the fake score's.
+        scale: mean distance of each sample to `real`, no gradient (DMD, equation 8).
+    """
+
+    real: Latents
+    fake: Latents
+    scale: Float[Tensor, "batch 1 1 1 1"]
+
+    @property
+    def gap(self) -> Latents:
+        """The direction in which samples should move, negated: `(fake - real) / scale`."""
+        return (self.fake - self.real) / self.scale
 
 
 def guided(conditional: Latents, unconditional: Latents, guidance_scale: float) -> Latents:
@@ -32,8 +55,7 @@ def guided_velocity(
     return guided(conditional, unconditional, guidance_scale)
 
 
-@torch.no_grad()
-def score_gap(
+def compared(
     clean: Latents,
     noise: Latents,
     sigma: Sigma,
@@ -43,20 +65,30 @@ def score_gap(
     teacher: VelocityModel,
     fake_score: VelocityModel,
     guidance_scale: float,
-) -> Latents:
-    """The direction in which the student's samples should move, negated: `(fake - real) / mean |clean - real|`.
+    differentiable: bool = False,
+) -> Scores:
+    """What both scores make of samples, perturbed alike.
 
-    Both scores are read as estimates of the clean latents from the same noisy ones; the scale is taken per sample
-    (DMD, equation 8). No gradient flows.
+    Args:
+        clean: the samples.
+        noise: what they are perturbed with.
+        sigma: how much.
+        prompt: of each sample.
+        negative: of each sample.
+        teacher: the real score.
+        fake_score: of the student's distribution.
+        guidance_scale: of the teacher.
+        differentiable: whether gradients flow through both networks to the samples; otherwise there are none.
     """
-    noisy = add_noise(clean, noise, sigma)
-    real_velocity = guided_velocity(
-        teacher, noisy, sigma, prompt=prompt, negative=negative, guidance_scale=guidance_scale
-    )
-    real = to_clean(noisy, real_velocity, sigma)
-    fake = to_clean(noisy, fake_score(noisy, sigma, prompt), sigma)
-    scale = (clean - real).abs().mean((1, 2, 3, 4), keepdim=True)
-    return (fake - real) / scale.clamp_min(SMALLEST_SCALE)
+    with nullcontext() if differentiable else torch.no_grad():
+        noisy = add_noise(clean, noise, sigma)
+        real_velocity = guided_velocity(
+            teacher, noisy, sigma, prompt=prompt, negative=negative, guidance_scale=guidance_scale
+        )
+        real = to_clean(noisy, real_velocity, sigma)
+        fake = to_clean(noisy, fake_score(noisy, sigma, prompt), sigma)
+        scale = (clean - real).detach().abs().mean((1, 2, 3, 4), keepdim=True)
+        return Scores(real, fake, scale.clamp_min(SMALLEST_SCALE))
 
 
 def weighted_gap(clean: Latents, gap: Latents, weights: Rewards) -> Float[Tensor, ""]:
@@ -67,9 +99,3 @@ def weighted_gap(clean: Latents, gap: Latents, weights: Rewards) -> Float[Tensor
     target = (clean - gap).detach()
     per_sample = (clean - target).square().mean((1, 2, 3, 4))
     return 0.5 * (weights.detach() * per_sample).mean()
-
-
-def effective_sample_size(weights: Rewards) -> Float[Tensor, ""]:
-    """How many equally weighted samples carry as much information: `(sum w)^2 / sum w^2`, from 1 to the batch."""
-    shares = weights / weights.max()
-    return shares.sum().square() / shares.square().sum()

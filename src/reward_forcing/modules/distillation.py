@@ -1,11 +1,14 @@
 """Distribution matching distillation of a streaming student (Self Forcing, with EMA-Sink and Re-DMD)."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -13,17 +16,19 @@ from reward_forcing import seeding
 from reward_forcing.codecs.protocols import TextEncoder
 from reward_forcing.flow import add_noise, random_sigma
 from reward_forcing.losses.flow_matching import flow_matching
-from reward_forcing.losses.protocols import LossStrategy
-from reward_forcing.losses.score_gap import effective_sample_size, score_gap
+from reward_forcing.losses.protocols import FakeScoreWeighting, LossStrategy
+from reward_forcing.losses.samples import History, Samples
+from reward_forcing.losses.score_gap import Scores, compared
 from reward_forcing.memory.learning import learned, require_folds
 from reward_forcing.modules import sharding
 from reward_forcing.modules.lora import merged
 from reward_forcing.modules.steps import Batch, Recipe, Scalars, is_student_turn, learn, prefixed, prepare_text
+from reward_forcing.modules.weighing import Weighed, over_ranks, require_company, spread
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.rewards.protocols import RewardModel
 from reward_forcing.rewards.weighted_sum import judged
 from reward_forcing.rollout import Rollout, always, generate
-from reward_forcing.shapes import Geometry, Latents, Sigma
+from reward_forcing.shapes import Geometry, Latents, Rewards, Sigma
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +76,15 @@ class Frozen:
 class Distillation(LightningModule):
     """Teacher, student and fake score; each step trains the student or the fake score, never both.
 
-    Checkpoints hold the student, its averaged weights, the fake score and the optimisers.
+    Checkpoints hold the student, its averaged weights, the fake score, the optimisers and the running statistics of
+    rewards. `distributions` has the rewards and weights of the last student's step, for histograms.
 
     Args:
         student: the causal network, initialised; where some of its parameters ask for no gradient (`lora`), they stay.
         fake_score: the bidirectional network that follows the student's distribution, initialised from the teacher.
         frozen: the teacher, the text encoder and the reward.
         rollout: how the student generates.
-        loss: how the score gap and the rewards become a loss.
+        loss: how scores and rewards become a loss.
         scores: where and how scores are compared.
         geometry: sizes of the clips.
         student_recipe: how the student is optimised.
@@ -120,6 +126,10 @@ class Distillation(LightningModule):
         self.rollout, self.loss, self.scores, self.geometry = rollout, loss, scores, geometry
         self.student_recipe, self.fake_score_recipe = student_recipe, fake_score_recipe
         self.fake_score_steps, self.seed = fake_score_steps, seed
+        self.register_buffer("reward_history", History.start().packed())
+        self.distributions: dict[str, Tensor] = {}
+
+    reward_history: Tensor
 
     def configure_model(self) -> None:
         """Split the networks, where the strategy asks for it.
@@ -146,15 +156,47 @@ class Distillation(LightningModule):
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         if is_student_turn(self.global_step, self.fake_score_steps):
-            return prefixed("student", learn(self, optimizers[0], self.student_recipe, batch, self._student_loss))
+            return prefixed("student", self._student_step(batch, optimizers[0]))
         return prefixed("fake_score", learn(self, optimizers[1], self.fake_score_recipe, batch, self._fake_score_loss))
 
-    def _student_loss(self, batch: Batch, key: seeding.Key) -> Scalars:
+    def _student_step(self, batch: Batch, optimizer: LightningOptimizer) -> Scalars:
+        """Train the student, then take note of the rewards of all samples."""
+        seen: list[Weighed] = []
+        with resting(self.fake_score):
+            report = learn(self, optimizer, self.student_recipe, batch, partial(self._student_loss, seen=seen))
+        self.distributions = {
+            "student/rewards": torch.cat([one.rewards for one in seen]),
+            "student/weights": torch.cat([one.weights for one in seen]),
+        }
+        if not report["skipped"]:
+            rewards, decay = self.distributions["student/rewards"], self.loss.traits.decay
+            self.reward_history.copy_(History.unpacked(self.reward_history).after(rewards, decay).packed())
+        return {**report, **spread(seen)}
+
+    def _student_loss(self, batch: Batch, key: seeding.Key, seen: list[Weighed]) -> Scalars:
         prompts: list[str] = batch["prompts"]
         clean = self._generate(prompts, key)
-        rewards, parts = judged(self.frozen.reward, clean.detach(), prompts)
         noise, sigma = self.scores.draw(clean, (self.seed, "gap", *key))
-        gap = score_gap(
+        samples, parts = self._judged(clean, sigma, prompts)
+        scores = self._compared(clean, noise, sigma, prompts)
+        seen.append(Weighed(samples.rewards, self.loss.weights(samples)))
+        return {
+            "loss": self.loss(clean, scores, samples),
+            "score_gap": scores.gap.detach().abs().mean(),
+            "reward": samples.mine(samples.rewards),
+            **{f"reward_{name}": part for name, part in parts.items()},
+        }
+
+    def _judged(self, clean: Latents, sigma: Sigma, prompts: list[str]) -> tuple[Samples, dict[str, Rewards]]:
+        """The samples of all ranks with their rewards, and the parts of this rank's rewards."""
+        rewards, parts = judged(self.frozen.reward, clean.detach(), prompts)
+        history = History.unpacked(self.reward_history)
+        samples = over_ranks(Samples(rewards.detach(), sigma.mean(1), tuple(prompts), history))
+        require_company(self.loss, samples)
+        return samples, parts
+
+    def _compared(self, clean: Latents, noise: Latents, sigma: Sigma, prompts: list[str]) -> Scores:
+        return compared(
             clean,
             noise,
             sigma,
@@ -163,24 +205,20 @@ class Distillation(LightningModule):
             teacher=self.frozen.teacher,
             fake_score=self.fake_score,
             guidance_scale=self.scores.guidance_scale,
+            differentiable="scores" in self.loss.traits.differentiates,
         )
-        weights = self.loss.weights(rewards)
-        return {
-            "loss": self.loss(clean, gap, rewards),
-            "score_gap": gap.abs().mean(),
-            "reward": rewards.mean(),
-            **{f"reward_{name}": part.mean() for name, part in parts.items()},
-            "reward_spread": rewards.std(unbiased=False),
-            "effective_sample_size": effective_sample_size(weights),
-            "largest_share": weights.max() / weights.sum(),
-        }
 
     def _fake_score_loss(self, batch: Batch, key: seeding.Key) -> Scalars:
+        prompts: list[str] = batch["prompts"]
         with torch.no_grad():
-            clean = self._generate(batch["prompts"], key)
+            clean = self._generate(prompts, key)
         noise, sigma = self.scores.draw(clean, (self.seed, "fake_score", *key))
-        velocity = self.fake_score(add_noise(clean, noise, sigma), sigma, self._encode(batch["prompts"]))
-        return {"loss": flow_matching(velocity, clean, noise)}
+        velocity = self.fake_score(add_noise(clean, noise, sigma), sigma, self._encode(prompts))
+        if not isinstance(self.loss, FakeScoreWeighting):
+            return {"loss": flow_matching(velocity, clean, noise)}
+        samples, _ = self._judged(clean, sigma, prompts)
+        weights = samples.mine(self.loss.fake_score_weights(samples))[:, None, None, None, None]
+        return {"loss": flow_matching(velocity, clean, noise, weights), "reward": samples.mine(samples.rewards)}
 
     def _generate(self, prompts: list[str], key: seeding.Key) -> Latents:
         """Clips of the student: the end of a rollout that has the same length and exit step on every rank."""
@@ -218,6 +256,19 @@ class Distillation(LightningModule):
     def exports(self) -> dict[str, nn.Module]:
         """What training is for: the averaged student, whole, adapters merged."""
         return {"student": merged(self.student_ema)}
+
+
+@contextmanager
+def resting(network: nn.Module) -> Iterator[None]:
+    """No parameter of a network gets gradients inside this block, though gradients may flow through it."""
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(requires_grad=False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(requires_grad=True)
 
 
 def _lengths(chunks: int | Sequence[int] | None, geometry: Geometry) -> tuple[int, ...]:

@@ -37,10 +37,17 @@ class FrameDifference:
         Raises:
             ValueError: not one prompt a sample, or no codec.
         """
-        return self.judge(decoded(self.codec, clean, prompts, place="rewards.frame_difference"), prompts)
+        return self.differentiable(clean, prompts)
+
+    def differentiable(self, clean: Latents, prompts: Sequence[str]) -> Rewards:
+        """The same, with gradients through the codec, none beyond the full reward; errors as above."""
+        return self._of(decoded(self.codec, clean, prompts, place="rewards.frame_difference"))
 
     @torch.no_grad()
     def judge(self, video: Video, prompts: Sequence[str]) -> Rewards:  # noqa: ARG002
         """Rewards in [0, 1] of pixels; the prompts do not matter."""
+        return self._of(video)
+
+    def _of(self, video: Video) -> Rewards:
         difference = video.diff(dim=1).abs().mean((1, 2, 3, 4))
         return (difference / self.scale).clamp(max=1)

@@ -10,7 +10,7 @@ from reward_forcing.shapes import Latents, Rewards, Video
 
 @runtime_checkable
 class RewardModel(Protocol):
-    """Judges finished samples. Never part of a gradient; decodes to pixels itself if it needs to."""
+    """Judges finished samples. Calling it is never part of a gradient; it decodes to pixels itself if it needs to."""
 
     def __call__(self, clean: Latents, prompts: Sequence[str]) -> Rewards:
         """One number a sample, higher is better."""
@@ -27,6 +27,15 @@ class PixelReward(RewardModel, Protocol):
 
     def judge(self, video: Video, prompts: Sequence[str]) -> Rewards:
         """One number a video, higher is better."""
+        ...
+
+
+@runtime_checkable
+class DifferentiableReward(RewardModel, Protocol):
+    """Can also be climbed: for losses that own a reward and follow its gradient."""
+
+    def differentiable(self, clean: Latents, prompts: Sequence[str]) -> Rewards:
+        """One number a sample, with gradients to the samples."""
         ...
 
 

@@ -6,25 +6,25 @@ from torch.testing import assert_close
 
 from reward_forcing.losses.strategies.clipped_re_dmd import ClippedReDMD
 from reward_forcing.losses.strategies.re_dmd import ReDMD
-from tests.tiny import latents, normal
+from tests.tiny import apart, judged, latents, normal
 
 
 @given(beta=st.floats(0, 3), limit=st.floats(0.1, 5))
 def test_weights_are_bounded(beta: float, limit: float) -> None:
-    weights = ClippedReDMD(beta=beta, limit=limit).weights(normal(50) * 20)
+    weights = ClippedReDMD(beta=beta, limit=limit).weights(judged(normal(50) * 20))
     bounds = (torch.tensor([-1.0, 1.0]) * beta * limit).exp()
     assert (weights >= bounds[0] * (1 - 1e-5)).all()
     assert (weights <= bounds[1] * (1 + 1e-5)).all()
 
 
 def test_within_the_limit_it_is_re_dmd() -> None:
-    clean, gap, rewards = latents(3, 2, 1), latents(3, 2, 2), normal(3).clamp(-2, 2)
+    clean, scores, samples = latents(3, 2, 1), apart(latents(3, 2, 2)), judged(normal(3).clamp(-2, 2))
     clipped, plain = ClippedReDMD(beta=1.5, limit=2.0), ReDMD(beta=1.5)
-    assert torch.equal(clipped(clean, gap, rewards), plain(clean, gap, rewards))
+    assert torch.equal(clipped(clean, scores, samples), plain(clean, scores, samples))
 
 
 def test_beyond_the_limit_the_reward_is_the_limit() -> None:
-    weights = ClippedReDMD(beta=0.5, limit=2.0).weights(torch.tensor([-9.0, 1.0, 9.0]))
+    weights = ClippedReDMD(beta=0.5, limit=2.0).weights(judged(torch.tensor([-9.0, 1.0, 9.0])))
     assert_close(weights, torch.tensor([-1.0, 0.5, 1.0]).exp())
 
 

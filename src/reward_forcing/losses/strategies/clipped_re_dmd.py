@@ -1,11 +1,14 @@
-"""Re-DMD with bounded weights."""
+"""Re-DMD with bounded rewards."""
 
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
-from reward_forcing.losses.score_gap import weighted_gap
+from reward_forcing.losses.protocols import Traits
+from reward_forcing.losses.samples import Samples
+from reward_forcing.losses.score_gap import Scores, weighted_gap
+from reward_forcing.losses.weights import exponential, require_beta
 from reward_forcing.shapes import Latents, Rewards
 
 
@@ -20,16 +23,17 @@ class ClippedReDMD:
     beta: float
     limit: float
 
+    traits = Traits()
+
     def __post_init__(self) -> None:
-        if self.beta < 0:
-            raise ValueError(f"loss.beta is {self.beta}; it must be at least 0 (0 is DMD)")
+        require_beta(self.beta)
         if self.limit <= 0:
             raise ValueError(f"loss.limit is {self.limit}; it must be positive")
 
-    def weights(self, rewards: Rewards) -> Rewards:
+    def weights(self, samples: Samples) -> Rewards:
         """`exp(beta * clip(reward))`."""
-        return (self.beta * rewards.clamp(-self.limit, self.limit)).exp()
+        return exponential(self.beta * samples.rewards.clamp(-self.limit, self.limit))
 
-    def __call__(self, clean: Latents, score_gap: Latents, rewards: Rewards) -> Float[Tensor, ""]:
+    def __call__(self, clean: Latents, scores: Scores, samples: Samples) -> Float[Tensor, ""]:
         """The weighted loss."""
-        return weighted_gap(clean, score_gap, self.weights(rewards))
+        return weighted_gap(clean, scores.gap, samples.mine(self.weights(samples)))

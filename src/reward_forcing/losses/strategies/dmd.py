@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from reward_forcing.losses.score_gap import weighted_gap
+from reward_forcing.losses.protocols import Traits
+from reward_forcing.losses.samples import Samples
+from reward_forcing.losses.score_gap import Scores, weighted_gap
 from reward_forcing.shapes import Latents, Rewards
 
 
@@ -13,10 +15,12 @@ from reward_forcing.shapes import Latents, Rewards
 class DMD:
     """Every sample counts the same."""
 
-    def weights(self, rewards: Rewards) -> Rewards:
-        """Ones."""
-        return rewards.new_ones(rewards.shape)
+    traits = Traits()
 
-    def __call__(self, clean: Latents, score_gap: Latents, rewards: Rewards) -> Float[Tensor, ""]:
-        """The unweighted loss."""
-        return weighted_gap(clean, score_gap, self.weights(rewards))
+    def weights(self, samples: Samples) -> Rewards:
+        """Ones."""
+        return samples.rewards.new_ones(len(samples))
+
+    def __call__(self, clean: Latents, scores: Scores, samples: Samples) -> Float[Tensor, ""]:
+        """The weighted loss."""
+        return weighted_gap(clean, scores.gap, samples.mine(self.weights(samples)))

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from reward_forcing.losses.score_gap import weighted_gap
+from reward_forcing.losses.protocols import Traits
+from reward_forcing.losses.samples import Samples
+from reward_forcing.losses.score_gap import Scores, weighted_gap
+from reward_forcing.losses.weights import exponential, require_beta
 from reward_forcing.shapes import Latents, Rewards
-
-LARGEST_EXPONENT = 80.0
-"""Above 88, exp overflows in fp32; a sample that far ahead is the only one that counts anyway."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +22,15 @@ class ReDMD:
 
     beta: float
 
+    traits = Traits()
+
     def __post_init__(self) -> None:
-        if self.beta < 0:
-            raise ValueError(f"loss.beta is {self.beta}; it must be at least 0 (0 is DMD)")
+        require_beta(self.beta)
 
-    def weights(self, rewards: Rewards) -> Rewards:
+    def weights(self, samples: Samples) -> Rewards:
         """`exp(beta * reward)`, neither centred nor clipped, but never infinite."""
-        return (self.beta * rewards).clamp(max=LARGEST_EXPONENT).exp()
+        return exponential(self.beta * samples.rewards)
 
-    def __call__(self, clean: Latents, score_gap: Latents, rewards: Rewards) -> Float[Tensor, ""]:
+    def __call__(self, clean: Latents, scores: Scores, samples: Samples) -> Float[Tensor, ""]:
         """The weighted loss."""
-        return weighted_gap(clean, score_gap, self.weights(rewards))
+        return weighted_gap(clean, scores.gap, samples.mine(self.weights(samples)))

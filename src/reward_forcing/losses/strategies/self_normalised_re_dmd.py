@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from reward_forcing.losses.score_gap import weighted_gap
+from reward_forcing.losses.protocols import Traits
+from reward_forcing.losses.samples import Samples
+from reward_forcing.losses.score_gap import Scores, weighted_gap
+from reward_forcing.losses.weights import require_beta
 from reward_forcing.shapes import Latents, Rewards
 
 
 @dataclass(frozen=True, kw_only=True)
 class SelfNormalisedReDMD:
-    """Weights `exp(beta * reward)` divided by their mean over the batch, so that a shifted reward changes nothing.
+    """Weights `exp(beta * reward)` divided by their mean over the batch of all ranks: a shifted reward changes nothing.
 
     Raises:
         ValueError: `beta` is negative.
@@ -19,14 +22,15 @@ class SelfNormalisedReDMD:
 
     beta: float
 
+    traits = Traits(compares=True)
+
     def __post_init__(self) -> None:
-        if self.beta < 0:
-            raise ValueError(f"loss.beta is {self.beta}; it must be at least 0 (0 is DMD)")
+        require_beta(self.beta)
 
-    def weights(self, rewards: Rewards) -> Rewards:
+    def weights(self, samples: Samples) -> Rewards:
         """`batch * softmax(beta * reward)`; the mean is 1."""
-        return (self.beta * rewards).softmax(0) * rewards.shape[0]
+        return (self.beta * samples.rewards).softmax(0) * len(samples)
 
-    def __call__(self, clean: Latents, score_gap: Latents, rewards: Rewards) -> Float[Tensor, ""]:
+    def __call__(self, clean: Latents, scores: Scores, samples: Samples) -> Float[Tensor, ""]:
         """The weighted loss."""
-        return weighted_gap(clean, score_gap, self.weights(rewards))
+        return weighted_gap(clean, scores.gap, samples.mine(self.weights(samples)))

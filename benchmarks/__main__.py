@@ -10,15 +10,16 @@ import torch
 from benchmarks import small
 from benchmarks.common import write_result
 from benchmarks.distillation import FAKE_SCORE_STEPS, distil
+from benchmarks.guards import guards
 from benchmarks.judging import judging
 from benchmarks.streaming import LIMIT_GB, PAPER, network_of, planned, stream, summary
 
 
 def cpu() -> dict[str, dict[str, Any]]:
-    """Ratios on small networks, the memory that is planned for the real one, and what judging costs."""
+    """Ratios on small networks, the memory that is planned for the real one, and what judging and guards cost."""
     torch.set_num_threads(1)
     streaming = {**small.ratios(), "planned_streaming_gb": planned(PAPER), "limit_streaming_gb": LIMIT_GB}
-    return {"cpu": streaming, "judging": judging()}
+    return {"cpu": streaming, "judging": judging(), "guards": guards()}
 
 
 def gpu() -> dict[str, dict[str, Any]]:

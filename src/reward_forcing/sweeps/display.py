@@ -50,12 +50,12 @@ class Display:
         for index, state in news:
             if (index, state) not in self._told:
                 self._told.add((index, state))
-                self.console.print(f"{state}: {self.jobs[index].label}", highlight=False, soft_wrap=True)
+                self.console.print(f"{state}: {self.jobs[index].title}", highlight=False, soft_wrap=True)
 
     def _table(self, running: set[int], done: Mapping[int, Outcome], *, stopping: bool) -> Table:
         grid = Table.grid(padding=(0, 2))
         for index in sorted(running):
-            grid.add_row(self.jobs[index].label, *progress(self.jobs[index]))
+            grid.add_row(self.jobs[index].title, *progress(self.jobs[index]))
         waiting = len(self.jobs) - len(running) - len(done)
         ended = f"{len(done)} of {len(self.jobs)} ended, {waiting} waiting"
         grid.add_row(f"{ended}; stopping, Ctrl-C again ends at once" if stopping else ended)

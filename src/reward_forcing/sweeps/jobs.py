@@ -44,6 +44,11 @@ class Job:
         return Path(str(self.config.run_dir))
 
     @property
+    def title(self) -> str:
+        """What it is called where it is told of."""
+        return self.label or str(self.folder)
+
+    @property
     def devices(self) -> int:
         """How many it computes on, all nodes together; 1 where Lightning is to find out."""
         devices = str(self.config.trainer.get("devices", 1))

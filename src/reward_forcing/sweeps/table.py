@@ -17,7 +17,7 @@ def table(done: Sequence[tuple[Job, Outcome]]) -> Table:
     rows = Table(*(Column(header, no_wrap=True) for header in headers), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for job, outcome in done:
         scalars = [f"{outcome.scalars[name]:.3g}" if name in outcome.scalars else "" for name in names]
-        label = (job.label or str(outcome.folder)).replace(",", "\n")
+        label = job.title.replace(",", "\n")
         rows.add_row(label, outcome.state, str(outcome.steps), f"{outcome.seconds:.1f}", *scalars)
     return rows
 
@@ -30,7 +30,7 @@ def columns(outcomes: Sequence[Outcome]) -> list[str]:
 
 def remarks(done: Sequence[tuple[Job, Outcome]]) -> list[str]:
     """Why runs failed and where others were taken from, one line each."""
-    return [f"{outcome.state}: {job.label or job.folder}: {outcome.note}" for job, outcome in done if outcome.note]
+    return [f"{outcome.state}: {job.title}: {outcome.note}" for job, outcome in done if outcome.note]
 
 
 def tell(done: Sequence[tuple[Job, Outcome]], continuation: str) -> int:

@@ -23,8 +23,8 @@ def test_the_cosine_is_that_of_each_frame_and_head() -> None:
     found = cosine(one, other)
     assert found.shape == (1, 2, 3, 1, 2, 1)
     for batch, frame, head in ((0, 0, 0), (1, 2, 1), (0, 1, 1)):
-        flat = (keys[0, batch, frame, :, head].flatten() for keys in (one, other))
-        assert_close(found[0, batch, frame, 0, head, 0], cosine_similarity(*flat, dim=0))
+        flat = [keys[0, batch, frame, :, head].flatten() for keys in (one, other)]
+        assert_close(found[0, batch, frame, 0, head, 0], cosine_similarity(flat[0], flat[1], dim=0))
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])

@@ -56,5 +56,5 @@ def cosine(
 ) -> Float[Tensor, "*place frame 1 head 1"]:
     """How alike the keys of frames are, from -1 to 1, for each frame and head."""
     product = (one * other).sum(TOKEN_AND_DIM, keepdim=True)
-    size = vector_norm(one, dim=TOKEN_AND_DIM, keepdim=True) * vector_norm(other, dim=TOKEN_AND_DIM, keepdim=True)
-    return product / size.clamp_min(SHORT)
+    lengths: list[Tensor] = [vector_norm(keys, dim=TOKEN_AND_DIM, keepdim=True) for keys in (one, other)]
+    return product / (lengths[0] * lengths[1]).clamp_min(SHORT)

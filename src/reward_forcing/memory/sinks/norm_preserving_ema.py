@@ -48,4 +48,5 @@ class NormPreservingEMASink:
 
 def lengths(keys: Tensor) -> Tensor:
     """The Euclidean length of each head's part of each token's key."""
-    return vector_norm(keys, dim=-1, keepdim=True)
+    length: Tensor = vector_norm(keys, dim=-1, keepdim=True)
+    return length

@@ -3,11 +3,14 @@ from typing import Any
 
 import pytest
 from lightning import Trainer
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.data import DataLoader
 
 from reward_forcing.callbacks.log_outputs import LogOutputs
 from reward_forcing.callbacks.throughput import Throughput, peak_memory_gib
+from reward_forcing.losses.strategies.re_dmd import ReDMD
+from reward_forcing.modules.distillation import Distillation
 from tests import training
 
 
@@ -16,6 +19,13 @@ def logged(folder: Path, *callbacks: Any) -> list[dict[str, str]]:
     import csv
 
     logger = CSVLogger(folder, flush_logs_every_n_steps=1)
+    train(training.distillation(), logger, *callbacks)
+    with (Path(logger.log_dir) / "metrics.csv").open() as rows:
+        return list(csv.DictReader(rows))
+
+
+def train(module: Distillation, logger: Any, *callbacks: Any) -> None:
+    """Six steps, logged."""
     trainer = Trainer(
         max_steps=6,
         accelerator="cpu",
@@ -25,10 +35,8 @@ def logged(folder: Path, *callbacks: Any) -> list[dict[str, str]]:
         enable_model_summary=False,
         callbacks=list(callbacks),
     )
-    trainer.fit(training.distillation(), DataLoader(training.StepLoader(2), batch_size=None))
+    trainer.fit(module, DataLoader(training.StepLoader(2), batch_size=None))
     logger.save()
-    with (Path(logger.log_dir) / "metrics.csv").open() as rows:
-        return list(csv.DictReader(rows))
 
 
 def steps_with(rows: list[dict[str, str]], name: str) -> list[int]:
@@ -54,6 +62,36 @@ def test_throughput_is_logged_for_each_window(tmp_path: Path) -> None:
     for row in rows:
         assert float(row["speed/samples_per_second"]) * float(row["speed/seconds_per_step"]) == pytest.approx(2)
         assert 0 < float(row["memory/peak_gib"]) <= peak_memory_gib(training.distillation().device)
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+def test_tensorboard_gets_histograms_of_rewards_and_weights_at_the_students_steps(tmp_path: Path) -> None:
+    logger = TensorBoardLogger(tmp_path, name="", version="")
+    module = training.distillation(ReDMD(beta=2.0))
+    train(module, logger, LogOutputs())
+    read = EventAccumulator(str(tmp_path), size_guidance={"histograms": 0})
+    read.Reload()
+    assert set(read.Tags()["histograms"]) == {"student/rewards", "student/weights"}
+    rewards, weights = (read.Histograms(f"student/{name}") for name in ("rewards", "weights"))
+    assert [event.step for event in rewards] == [event.step for event in weights] == [1, 4]
+    assert all(event.histogram_value.num == 2 for event in [*rewards, *weights])
+    assert weights[-1].histogram_value.sum == pytest.approx(float(module.distributions["student/weights"].sum()))
+
+
+class NotANumber(training.Brightness):
+    def __call__(self, clean: Any, prompts: Any) -> Any:
+        return super().__call__(clean, prompts) * float("nan")
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+def test_what_is_not_finite_is_in_no_histogram(tmp_path: Path) -> None:
+    logger = TensorBoardLogger(tmp_path, name="", version="")
+    module = training.distillation(ReDMD(beta=2.0))
+    module.frozen.reward = NotANumber()
+    train(module, logger, LogOutputs())
+    read = EventAccumulator(str(tmp_path), size_guidance={"histograms": 0})
+    read.Reload()
+    assert read.Tags()["histograms"] == []
 
 
 @pytest.mark.parametrize("callback", [LogOutputs, Throughput])

@@ -38,6 +38,19 @@ def test_places_have_keys_of_their_own_even_when_items_repeat(items: int, step: 
     assert set(Counter(pick.item for pick in picks).values()) == {2}
 
 
+@given(items=ITEMS, repeats=st.integers(1, 4), groups=SHARE, ranks=st.integers(1, 2), step=st.integers(0, 50))
+def test_repeats_make_groups_of_one_item_with_keys_of_their_own(
+    items: int, repeats: int, groups: int, ranks: int, step: int
+) -> None:
+    """The groups are the items that a batch of one item a group holds, whatever the number of ranks."""
+    size, counts = groups * repeats * ranks, {"items": items, "seed": 3}
+    parts = [Order(batch_size=size, repeats=repeats, rank=rank, ranks=ranks, **counts) for rank in range(ranks)]
+    picks = [pick for part in parts for pick in part.picks(step)]
+    singles = Order(batch_size=groups * ranks, **counts).picks(step)
+    assert [pick.item for pick in picks] == [pick.item for pick in singles for _ in range(repeats)]
+    assert len({pick.key for pick in picks}) == size
+
+
 def test_a_step_is_known_without_the_steps_before_it() -> None:
     order = Order(items=11, batch_size=4, seed=0)
     assert order.picks(999) == Order(items=11, batch_size=4, seed=0).picks(999)
@@ -54,6 +67,8 @@ def test_rounds_and_seeds_differ() -> None:
         ({"batch_size": 0}, "data.batch_size is 0"),
         ({"batch_size": 3, "ranks": 2}, r"data.batch_size is 3; .* number of ranks \(2\)"),
         ({"items": 0}, "no items"),
+        ({"batch_size": 6, "repeats": 4}, r"data.repeats is 4; it must divide data.batch_size \(6\)"),
+        ({"repeats": 0}, "data.repeats is 0"),
         ({"rank": 2, "ranks": 2}, "rank is 2"),
     ],
 )

@@ -9,12 +9,14 @@ from lightning import LightningModule
 
 from reward_forcing.callbacks.weight_ema import WeightEMA
 from reward_forcing.losses.strategies.re_dmd import ReDMD
+from reward_forcing.losses.strategies.running_mean import RunningMean
 from tests import training
 
 STAGES: dict[str, Callable[[], LightningModule]] = {
     "pretraining": training.pretraining,
     "causal_init": training.causal_init,
     "distillation": lambda: training.distillation(ReDMD(beta=2.0)),
+    "running_mean": lambda: training.distillation(RunningMean(beta=2.0, decay=0.5)),
 }
 
 

@@ -10,13 +10,16 @@ import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
+from omegaconf import OmegaConf
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from evaluation.measure import choose
 from evaluation.video_metric import VideoMetric
 from reward_forcing.callbacks.held_out import HeldOut, HeldOutMetric
 from reward_forcing.callbacks.sample_videos import StudentSampler
 from reward_forcing.codecs.toy_codec import ToyCodec
+from reward_forcing.composition.places import shipped
 from reward_forcing.rollout import Rollout
 from tests import tiny, training
 from tests.rewards.pixels import Pixels
@@ -145,6 +148,13 @@ def test_real_metrics_of_the_evaluation_are_taken() -> None:
     assert {name: len(scores) for name, scores in looked.items()} == dict.fromkeys(["reward", *metrics], 2)
     assert [math.isnan(score) for score in looked["copy_score"]] == [False, True]
     assert not any(math.isnan(score) for score in looked["colour_accuracy"])
+
+
+def test_no_configured_metric_is_part_of_the_reward() -> None:
+    node = OmegaConf.load(shipped("configs/callbacks/student_monitored.yaml"))
+    measures = choose([metric.measure for metric in node.held_out.metrics.values()])
+    assert len(measures) >= 3
+    assert not any(measure.optimised("tracked_motion") for measure in measures.values())
 
 
 @pytest.mark.parametrize(

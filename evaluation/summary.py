@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
@@ -102,8 +103,11 @@ class Summary:
 
     def compared(self, cell: str, column: Column) -> Comparison | None:
         """The comparison of a cell with the reference; None for the reference itself and for baselines."""
-        fits = (c for c in self.comparisons if (c.cell, c.column) == (cell, column))
-        return next(fits, None)
+        return self._by_cell_and_column.get((cell, column))
+
+    @cached_property
+    def _by_cell_and_column(self) -> dict[tuple[str, Column], Comparison]:
+        return {(c.cell, c.column): c for c in self.comparisons}
 
     def optimised(self, measure: Measure, *cells: str) -> bool:
         """Whether one of these cells (by default, any) was trained on a reward that contains what a metric measures."""

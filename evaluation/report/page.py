@@ -11,11 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from evaluation.functional.degradation import kaplan_meier, time_to_degrade
 from evaluation.measure import Measure
 from evaluation.report import charts, view
+from evaluation.report.contrasts import Section, effect_section, equivalence_section, factor_effects
 from evaluation.report.pictures import address, choose_videos, show
 from evaluation.report.reading import Results, read_results
 from evaluation.report.tradeoffs import tradeoffs
 from evaluation.report.words import texts
-from evaluation.summary import Summary
+from evaluation.summary import Column, Summary
 from evaluation.table import atomically, sliding
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -31,6 +32,8 @@ def write_report(
     reference: str | None = None,
     speed: Path | None = None,
     title: str = "Streaming videos compared",
+    factors: tuple[str, str] | None = None,
+    margins: Mapping[Column, float] | None = None,
 ) -> Path:
     """Write `report.html`, one file that needs nothing else, and `report.md`. The same results give the same bytes.
 
@@ -41,16 +44,18 @@ def write_report(
         reference: the cell others are compared with; that of the evaluation by default.
         speed: `speed.json`; those beside the results by default, where there are any.
         title: of the page.
+        factors: two words of the videos' metadata, whose effects and interaction are shown.
+        margins: differences that do not matter, by metric and window: which cells are equivalent is shown.
 
     Returns:
         The path of the page.
 
     Raises:
-        ValueError: a file is missing or of another schema, or there is no such reference cell.
+        ValueError: a file is missing or of another schema, or there is no such reference cell, factor or metric.
     """
     results = read_results(runs, reference, speed)
     page = home(runs) / "report.html" if out is None else out
-    words = {**texts(results), "title": title}
+    words = {**texts(results), "title": title, "sections": sections(results, factors, margins or {})}
     loader = FileSystemLoader(TEMPLATES)
     jinja = Environment(loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html = jinja.get_template("report.html.j2").render(**words, **drawings(results))
@@ -58,6 +63,20 @@ def write_report(
     markdown = jinja.overlay(autoescape=False).get_template("report.md.j2").render(**words)
     atomically(page.with_suffix(".md"), lambda partial: partial.write_text(markdown, encoding="utf-8"))
     return page
+
+
+def sections(results: Results, factors: tuple[str, str] | None, margins: Mapping[Column, float]) -> list[Section]:
+    """What factors do, and which differences do not matter, as far as it is asked for."""
+    summary, measures, found = results.summary, results.measures, []
+    strange = [metric for metric, _ in margins if metric not in measures]
+    if strange:
+        raise ValueError(f"margin of {strange[0]!r}: no such metric was taken; allowed: {', '.join(measures)}")
+    if factors is not None:
+        effects = factor_effects(results.records, factors, summary.primary, measures, summary.reference)
+        found.append(effect_section(effects, measures))
+    if margins:
+        found.append(equivalence_section(summary, measures, margins))
+    return found
 
 
 def home(runs: Path | Sequence[Path]) -> Path:

@@ -9,6 +9,7 @@ from reward_forcing.evaluation_arguments import add_evaluation
 
 COMMANDS = {
     "demo": "distil, stream and judge a video on this machine, in minutes; start here",
+    "study": "answer a question: train, stream and judge all cells of an experiment, and write what was found",
     "train": "train a codec, a teacher or a student, or distil one (Hydra overrides)",
     "generate": "stream videos from an exported student, as long as you like",
     "evaluate": "score videos listed in a manifest",
@@ -21,7 +22,7 @@ COMMANDS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """All subcommands but `train`, whose arguments are Hydra's."""
+    """All subcommands but `train` and `study`, which take Hydra's overrides anywhere and parse for themselves."""
     top = argparse.ArgumentParser(
         "reward-forcing",
         description="Streaming video distillation: EMA-Sink and Re-DMD.",
@@ -181,6 +182,10 @@ def _report(command: argparse.ArgumentParser) -> None:
     add("--reference", metavar="CELL", help="what the others are compared with (default: as evaluated)")
     add("--speed", type=Path, help="speed.json (default: those beside the results, where there are any)")
     add("--title", default="Streaming videos compared", help="of the page (default: %(default)s)")
+    told = "two words of the videos' metadata, such as sink loss: what each does, and whether one changes the other"
+    add("--factors", nargs=2, metavar=("FIRST", "SECOND"), help=told)
+    told = "a difference that does not matter, such as shape_accuracy=0.05 or palette_drift:late=0.01"
+    add("--margin", type=_margin, action="append", default=[], metavar="METRIC[:WINDOW]=SIZE", help=told)
     add("--tensorboard", type=Path, metavar="FOLDER", help="write curves, settings and samples for TensorBoard, too")
 
 
@@ -189,6 +194,19 @@ def _frames(text: str) -> int | None:
     if text != "inf" and not text.lstrip("-").isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r}; write a number of video frames, or inf")
     return None if text == "inf" else int(text)
+
+
+def _margin(text: str) -> tuple[tuple[str, str], float]:
+    """`METRIC=SIZE` of whole videos, `METRIC:WINDOW=SIZE` of a part."""
+    name, _, size = text.partition("=")
+    metric, _, window = name.partition(":")
+    try:
+        margin = float(size)
+    except ValueError:
+        margin = 0.0
+    if not metric or not margin > 0:
+        raise argparse.ArgumentTypeError(f"{text!r}; write METRIC=SIZE, for instance shape_accuracy=0.05")
+    return (metric, window or "all"), margin
 
 
 def _switch(text: str) -> tuple[int | float, str]:

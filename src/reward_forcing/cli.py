@@ -19,10 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f" Did you mean {close[0]!r}?" if close else ""
         return _refuse(f"there is no command {given[0]!r}; allowed: {', '.join(COMMANDS)}.{hint}")
     try:
-        if given[:1] == ["train"]:
-            from reward_forcing.train import main as train
-
-            return train(given[1:])
+        if given[:1] and given[0] in OWN_PARSERS:
+            return OWN_PARSERS[given[0]](given[1:])
         parsed = parser().parse_args(given)
         if parsed.command is None:
             parser().print_help()
@@ -41,6 +39,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse(message: str) -> int:
     sys.stderr.write(f"reward-forcing: {message}\n")
     return 2
+
+
+def _train(given: Sequence[str]) -> int:
+    from reward_forcing.train import main as train
+
+    return train(given)
+
+
+def _study(given: Sequence[str]) -> int:
+    from reward_forcing.study.command import main as study
+
+    return study(given)
 
 
 def _run_demo(given: argparse.Namespace) -> Any:
@@ -75,7 +85,15 @@ def _run_report(given: argparse.Namespace) -> None:
     from evaluation.report.reading import read_results
     from evaluation.report.terminal import print_table
 
-    page = write_report(given.runs, given.out, reference=given.reference, speed=given.speed, title=given.title)
+    page = write_report(
+        given.runs,
+        given.out,
+        reference=given.reference,
+        speed=given.speed,
+        title=given.title,
+        factors=given.factors and tuple(given.factors),
+        margins=dict(given.margin),
+    )
     print_table(given.runs, given.reference)
     print(f"report: {page}")
     if given.tensorboard:
@@ -268,3 +286,6 @@ RUN: dict[str, Callable[[argparse.Namespace], Any]] = {
     "data": _run_data,
     "convert": _run_convert,
 }
+
+OWN_PARSERS: dict[str, Callable[[Sequence[str]], int]] = {"train": _train, "study": _study}
+"""Commands that take Hydra's overrides anywhere."""

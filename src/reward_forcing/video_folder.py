@@ -35,6 +35,7 @@ class Look:
         fps: video frames a second when played; 0: as the network notes.
         scale: enlargement of GIFs and filmstrips of small videos; large ones are shown smaller.
         format: of the clips; None: lossless Matroska for small videos, MP4 for large ones.
+        previews: whether there are GIFs and filmstrips, which take longer than streaming a small video.
 
     Raises:
         ValueError: a number is not positive.
@@ -43,6 +44,7 @@ class Look:
     fps: float = 8
     scale: int = 4
     format: Literal["mkv", "mp4"] | None = None
+    previews: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (("fps", 0), ("scale", 1)):
@@ -57,7 +59,7 @@ class Look:
 class VideoBatch:
     """Writes videos that grow together, as their frames come; a context manager, memory constant in length.
 
-    When it is closed, every video has a lossless clip, a GIF of its beginning and a filmstrip.
+    When it is closed, every video has a clip, and where that is wanted a GIF of its beginning and a filmstrip.
 
     Args:
         folder: gets `videos/`.
@@ -87,7 +89,8 @@ class VideoBatch:
         for aside, stem, glimpse in zip(self._aside, self.stems, self.glimpses, strict=False):
             if kind is None:
                 aside.replace(Path(f"{stem}{self.suffix}"))
-                glimpse.write(stem, self.look)
+                if self.look.previews:
+                    glimpse.write(stem, self.look)
 
     def write(self, frames: UInt8[Tensor, "video frame 3 height width"]) -> None:
         """Append frames to all videos."""

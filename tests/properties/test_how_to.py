@@ -17,7 +17,7 @@ from reward_forcing.memory.kv import KV
 from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy
 from reward_forcing.modules.distillation import Distillation
 from tests import training
-from tests.tiny import normal, random_kv
+from tests.tiny import judged, normal, random_kv
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,9 +67,9 @@ def test_a_new_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_new_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configs = follow("add-a-loss.md", tmp_path, monkeypatch)
-    loss = composed("loss", ["loss=bounded_re_dmd", "loss.beta=1.5"], configs)
+    loss = composed("loss", ["loss=softplus", "loss.beta=1.5"], configs)
     assert isinstance(loss, LossStrategy)
-    assert torch.equal(loss.weights(normal(4)), 2 * (1.5 * normal(4)).sigmoid())
+    torch.testing.assert_close(loss.weights(judged(normal(4))), (1 + (1.5 * normal(4)).exp()).log2())
     assert trained(training.distillation(loss))
 
 

@@ -63,7 +63,10 @@ class Process:
 
     def poll(self) -> int | None:
         """Its exit status; None: it is not done."""
-        return self.process.poll()
+        status = self.process.poll()
+        if status is not None and self.process.stdin:
+            self.process.stdin.close()
+        return status
 
     def stop(self) -> None:
         """Ask it to save what it has and end."""
@@ -71,7 +74,7 @@ class Process:
 
     def kill(self) -> None:
         """End it and all it has started at once."""
-        if self.process.poll() is None:
+        if self.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 

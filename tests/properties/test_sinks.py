@@ -19,7 +19,7 @@ from reward_forcing.plan.situation import situation_of
 from reward_forcing.rollout import Rollout, always, generate
 from reward_forcing.seeding import VideoNoise
 from reward_forcing.streaming import MemoryWish, load_streamer
-from tests import tiny
+from tests import tiny, training
 from tests.tiny import map_batch, normal, remembered
 
 NAMES = sorted(options("sink"))
@@ -185,6 +185,19 @@ def test_a_stream_is_prefix_consistent_and_finite(sink: SinkStrategy) -> None:
     )
     assert long.isfinite().all()
     assert_close(long[:, :12], short, atol=0, rtol=0)
+
+
+def test_a_student_trains_with_it(sink: SinkStrategy) -> None:
+    """A student's turn of a tiny distillation, in which chunks of one frame leave a window of three."""
+    value: Any = sink
+    module, wanted = training.distillation(), dataclasses.replace(value, frames=min(1, sink.frames))
+    memory = MemoryPolicy(sink=wanted, window_frames=3, chunk_frames=1)
+    module.rollout = dataclasses.replace(module.rollout, memory=memory)
+    before = [parameter.clone() for parameter in module.student.parameters()]
+    reports = training.Reports()
+    training.fit(module, 1, reports)
+    assert reports.all[0]["student/loss"].isfinite()
+    assert any(not torch.equal(*pair) for pair in zip(before, module.student.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,12 +14,14 @@ from reward_forcing import train
 from reward_forcing.composition.configuration import plain
 from reward_forcing.rewards.protocols import PixelReward
 from reward_forcing.rewards.weighted_sum import WeightedSum
+from reward_forcing.study.design import level_of, read_study, require_honest
 from tests import training
 from tests.evaluation import test_measure as properties
 from tests.evaluation.made import MOVING, truth
 from tests.properties.test_how_to import blocks, complaints, composed, follow, trained
 
 HOW_TO = Path(__file__).parents[2] / "docs/how-to"
+EXPERIMENT = (HOW_TO / "add-an-experiment.md").read_text(encoding="utf-8")
 METRICS = (HOW_TO / "add-a-metric.md").read_text(encoding="utf-8")
 
 
@@ -79,6 +81,34 @@ def test_commands_about_rewards_work_outside_the_package(tmp_path: Path, monkeyp
     summed = composed("reward", commands[2], tmp_path)
     assert isinstance(summed, WeightedSum)
     assert type(summed.rewards["second"]).__module__ == "my_rewards"
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    """The experiment of the page, outside the project."""
+    for name, content in re.findall(r"`experiments/(guidance\.\w+)`:\n\n```\w+\n(.*?)```", EXPERIMENT, re.DOTALL):
+        (tmp_path / "experiments").mkdir(exist_ok=True)
+        (tmp_path / "experiments" / name).write_text(content, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_new_experiment(experiment: Path) -> None:
+    """All its commands, and what `tests/test_configs.py` asks of experiments."""
+    written, *others = shown("add-an-experiment.md")
+    jobs = planned([word for word in written if word not in ("--cfg", "job")], experiment)
+    assert [job.choices["module.scores.guidance_scale"] for job in jobs] == ["1.0"] * 3 + ["1.5"] * 3 + ["3.0"] * 3
+    assert all(plain(job.config)["name"] == "guidance" for job in jobs)
+    assert [len(planned(words, experiment)) for words in others] == [9, 9, 3, 9]
+    page = (experiment / "experiments/guidance.md").read_text(encoding="utf-8")
+    for needed in ("experiments=guidance", "**Question.**", "**Expected.**", "**Found.**"):
+        assert needed in page
+
+
+def test_a_new_study(experiment: Path) -> None:
+    (job, *_) = planned(["experiments=guidance"], experiment)
+    study = read_study(plain(job.config)["study"], "guidance")
+    require_honest(study, "tracked_motion")
+    assert study.reference in {level_of(f"module.scores.guidance_scale={scale}") for scale in ("1.0", "1.5", "3.0")}
 
 
 @pytest.fixture

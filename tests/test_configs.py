@@ -61,11 +61,14 @@ def test_the_chain_runs_in_every_world(name: str, world: str) -> None:
 
 
 def test_an_experiment_may_bring_its_axes() -> None:
-    jobs = train.plan(["experiments=sinks_and_losses"])
+    jobs = train.plan(["experiments=sink_x_loss"])
     assert [job.label for job in jobs] == [
-        f"sink={sink},loss={loss}" for sink in ("none", "static", "ema") for loss in ("dmd", "re_dmd")
+        f"sink={sink},loss={loss},seed={seed}"
+        for sink in ("none", "static", "ema")
+        for loss in ("dmd", "re_dmd")
+        for seed in (0, 1, 2)
     ]
-    assert len({str(job.config.run_dir) for job in jobs}) == 6
+    assert len({str(job.config.run_dir) for job in jobs}) == 18
 
 
 def test_the_official_preset() -> None:

@@ -67,7 +67,7 @@ def effect_section(found: Mapping[Column, Sequence[Effect]], measures: Mapping[s
             clear = "" if np.isnan(one.low) or one.low <= 0 <= one.high else "excludes 0"
             rows.append((titled(column, measures), one.name, signed(one.mean, places), ends, clear))
     told = (
-        "A main effect is a level minus the reference level, averaged over the other factor; an interaction is how "
+        "A main effect is a level minus an earlier one, averaged over the other factor; an interaction is how "
         "much the effect of one factor changes with the other. Intervals: 95 %, over prompts and training seeds, not "
         "corrected for their number."
     )

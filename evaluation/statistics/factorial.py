@@ -5,6 +5,7 @@ The first level of a factor, in the order of the cells, is its reference.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TypeAlias
 
 import numpy as np
@@ -36,8 +37,8 @@ class Effect:
 def contrasts(cells: Sequence[Cell], factors: tuple[str, str]) -> dict[str, Float[np.ndarray, " cell"]]:
     """Weights of the cells in every main effect and interaction, by name.
 
-    A main effect is a level minus the reference, averaged over the levels of the other factor. An interaction is the
-    effect of one factor at a level of the other, minus the same at the other's reference.
+    A main effect is a level minus an earlier one, averaged over the levels of the other factor. An interaction is the
+    effect of one factor, against its reference, at a level of the other, minus the same at the other's reference.
 
     Raises:
         ValueError: a cell of the design is missing or there twice, or a factor has a single level.
@@ -47,12 +48,10 @@ def contrasts(cells: Sequence[Cell], factors: tuple[str, str]) -> dict[str, Floa
     table = np.eye(len(cells)).reshape(len(cells), -1)
     at = {cell: table[index] for index, cell in enumerate(cells)}
     found = {}
-    for a in first[1:]:
-        effect = [at[a, b] - at[first[0], b] for b in second]
-        found[f"{factors[0]}: {a} - {first[0]}"] = np.mean(effect, 0)
-    for b in second[1:]:
-        effect = [at[a, b] - at[a, second[0]] for a in first]
-        found[f"{factors[1]}: {b} - {second[0]}"] = np.mean(effect, 0)
+    for before, a in combinations(first, 2):
+        found[f"{factors[0]}: {a} - {before}"] = np.mean([at[a, b] - at[before, b] for b in second], 0)
+    for before, b in combinations(second, 2):
+        found[f"{factors[1]}: {b} - {before}"] = np.mean([at[a, b] - at[a, before] for a in first], 0)
     for a in first[1:]:
         for b in second[1:]:
             name = f"{factors[0]} x {factors[1]}: {a} - {first[0]} at {b} - at {second[0]}"

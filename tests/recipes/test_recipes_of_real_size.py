@@ -12,6 +12,7 @@ from reward_forcing.composition import validation
 from reward_forcing.composition.configuration import build, compose
 from reward_forcing.modules.distillation import Distillation
 from reward_forcing.plan.networks import PUBLISHED
+from reward_forcing.study.planning import studies
 from tests import real_folders
 from tests.rewards.video_reward_folder import fabricate
 from tests.small_recipes import DISTILLATIONS, LARGE_TEACHER, RECIPES, STARTS
@@ -96,10 +97,7 @@ def test_causal_starts_are_built_whole(name: str, folder: Path) -> None:
 def test_all_recipes_are_here() -> None:
     """Those of the toy world and the studies start from other files."""
     names = {path.stem for path in (Path(__file__).parents[2] / "experiments").glob("*.yaml")}
-    assert {name for name in names if name not in RECIPES and not name.startswith("toy_")} == {
-        "re_dmd",
-        "sinks_and_losses",
-    }
+    assert {name for name in names if name not in RECIPES and not name.startswith("toy_")} == set(studies())
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from evaluation.summary import Estimate
 from evaluation.table import atomically, number, write_json
 from reward_forcing.composition import configuration
 from reward_forcing.generate import Teaching
-from reward_forcing.plan.planning import make_plan as plan_costs
 from reward_forcing.run_folder import RunFolder
 from reward_forcing.study.analysis import SCHEMA, TEACHER, found
 from reward_forcing.study.filming import Film
@@ -102,16 +101,18 @@ def about(plan: Plan, reused: set[str], jobs: int, seconds: float) -> dict[str, 
 
 def cost(student: Student, reused: set[str]) -> dict[str, Any]:
     """What the training of a student took."""
-    noted = RunFolder(student.job.folder).noted(RunFolder(student.job.folder).summary)
-    plan = plan_costs(configuration.plain(student.job.config))
+    folder = RunFolder(student.job.folder)
+    noted = folder.noted(folder.summary)
     return {
         "name": student.job.label,
         "config": student.digest,
         "reused": student.digest in reused,
         "steps": noted["steps"],
         "seconds": noted["seconds"],
-        "operations": plan.flops * noted["steps"] if plan else 0.0,
-        "peak_memory": noted.get("peak_memory", 0),
+        "threads": noted["threads"],
+        "planned_flops": noted["planned_flops"],
+        "peak_memory_gib": noted["peak_memory_gib"],
+        "device": noted["device"],
     }
 
 

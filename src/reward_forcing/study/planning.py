@@ -241,8 +241,8 @@ def check_stream(cell: Cell) -> None:
     """Refuse a way to stream that does not suit a cell's students. Raises ValueError."""
     config = cell.students[0].job.config
     noted = json.loads(notes_of(config, configuration.plain(config))["stream"])
-    stream = config_of(noted, f"study.streams: {cell.name}", sink=None, overrides=cell.stream)
     try:
+        stream = config_of(noted, "its export", sink=None, overrides=cell.stream)
         configuration.build(stream, "rollout")
     except ValueError as error:
         raise ValueError(f"study.streams: {cell.name}: {error}") from error

@@ -198,14 +198,15 @@ def costs(found: Found) -> str:
     """What the study took."""
     trained = found["students"]
     seconds = sum(one["seconds"] for one in trained)
-    operations = sum(one["operations"] for one in trained)
-    peak = max((one["peak_memory"] for one in trained), default=0)
+    operations = sum(one["planned_flops"] or 0.0 for one in trained)
+    peak = max((one["peak_memory_gib"] for one in trained), default=0.0)
     own = sum(not one["reused"] for one in trained)
+    machine = f"{found['machine']['cpu']}, {found['machine']['cores']} cores, {found['jobs']} at a time"
     return (
-        f"{len(trained)} students ({own} trained for this study, the others were there): {seconds / 60:.0f} minutes of "
-        f"one thread and {operations / 1e15:.2g} PFLOP all together, peak memory {peak / 1e9:.2g} GB; "
-        f"{found['videos']} videos streamed and judged; {found['seconds'] / 60:.1f} minutes from start to end of the "
-        f"last run on {found['machine']['cpu']}, {found['machine']['cores']} cores, {found['jobs']} at a time."
+        f"{len(trained)} students, {own} of them trained for this study: {seconds / 60:.0f} minutes of one training "
+        f"after the other, {operations / 1e15:.2g} PFLOP as planned, peak memory {peak:.2g} GiB. {found['videos']} "
+        f"videos streamed and judged. The last run took {found['seconds'] / 60:.1f} minutes from start to end "
+        f"({machine})."
     )
 
 

@@ -40,10 +40,10 @@ def test_contrasts_ignore_what_is_common_and_main_effects_what_is_additive() -> 
     levels = ["a", "b", "c"], ["x", "y"]
     cells = list(itertools.product(*levels))
     found = contrasts(cells, FACTORS)
-    assert len(found) == 2 + 1 + 2
+    assert len(found) == 3 + 1 + 2
     of_first, of_second = np.array([cells.index((a, "x")) for a, _ in cells]), np.array([b == "y" for _, b in cells])
     additive = 2.0 * of_first + 7 * of_second + 5
-    assert [float(weights @ additive) for weights in found.values()] == pytest.approx([4, 8, 7, 0, 0])
+    assert [float(weights @ additive) for weights in found.values()] == pytest.approx([4, 8, 4, 7, 0, 0])
     assert all(float(weights.sum()) == pytest.approx(0) for weights in found.values())
 
 
@@ -92,6 +92,7 @@ def test_a_missing_video_is_left_out_of_the_contrasts_that_need_it() -> None:
     assert found == {
         "sink: static - none": 8,
         SINK: 7,
+        "sink: ema - static": 7,
         LOSS: 7,
         "sink x loss: static - none at re_dmd - at dmd": 8,
         BOTH: 7,

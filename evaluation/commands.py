@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from evaluation.folders import export_plain, import_folder, missing_videos, write_entries
 from evaluation.manifest import Entry, read_manifest
+from evaluation.results import read_content
 from evaluation.statistics import pilot
 from evaluation.statistics.power import Demand
 from evaluation.table import from_json, write_json
@@ -145,6 +146,8 @@ def tell_totals(results: Sequence[Path], *, tell: Tell) -> None:
     if files:
         tables[" ".join(map(str, files))] = scores(read_results(files))
     for title, table in tables.items():
+        if not table:
+            raise ValueError(f"{title}: no score of a VBench dimension is in it")
         tell("\n".join(told_totals(title, table)))
 
 
@@ -225,8 +228,8 @@ def _own(path: Path) -> dict[str, Any] | None:
         content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError:
         return None
-    ours = isinstance(content, dict) and str(content.get("schema", "")).startswith(OURS) and "videos" in content
-    return content if ours else None
+    ours = isinstance(content, dict) and str(content.get("schema", "")).startswith(OURS)
+    return read_content(path, {}) if ours else None
 
 
 def _tell_some(tell: Tell, lines: Sequence[str]) -> None:

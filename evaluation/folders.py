@@ -53,6 +53,8 @@ def import_folder(
     Raises:
         ValueError: there is no video, or the prompts file does not fit.
     """
+    if fps is not None and not 0 < fps < float("inf"):
+        raise ValueError(f"import: fps is {fps}; it must be above 0")
     videos = find_videos(folder)
     told = read_prompts_file(prompts, videos, folder) if prompts else {}
     entries: dict[tuple[str, str, int], Entry] = {}

@@ -53,7 +53,7 @@ def read_manifest(path: Path) -> tuple[Entry, ...]:
         raise ValueError(f"{path}: there is no such manifest; `reward-forcing generate` writes one beside its videos")
     entries: list[Entry] = []
     seen: dict[tuple[str, str, int, str], int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_text(path).splitlines(), 1):
         if not line.strip():
             continue
         place = f"{path}, line {number}"
@@ -68,6 +68,13 @@ def read_manifest(path: Path) -> tuple[Entry, ...]:
     if not entries:
         raise ValueError(f"{path}: no video is listed; a manifest has one JSON object a line")
     return tuple(entries)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 ({error.reason}); a manifest has one JSON object a line") from error
 
 
 def _object(line: str, place: str) -> dict[str, Any]:
@@ -91,9 +98,17 @@ def _entry(content: dict[str, Any], place: str, folder: Path) -> Entry:
     for name, value in content.items():
         _check(name, value, place)
     video = folder / content["video"]
-    if not video.is_file():
-        raise ValueError(f"{place}: field 'video' is {content['video']!r}; there is no such file in {folder}")
+    if not _is_file(video):
+        raise ValueError(f"{place}: field 'video' is {content['video'][:200]!r}; there is no such file in {folder}")
     return Entry(**{**content, "video": video, "fps": float(content["fps"])})
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is one; names that no file can have are none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _check(name: str, value: object, place: str) -> None:

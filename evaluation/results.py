@@ -8,14 +8,28 @@ from typing import Any, Final
 from evaluation.measure import Measure
 from evaluation.provenance import arithmetic_digest, digest, prompts_digest, shared_metadata, versions
 from evaluation.scoring import Rules
+from evaluation.shape import Shape, misshapen, read_json
 from evaluation.sights import Failure
 from evaluation.signals import PIECE
 from evaluation.statistics.intervals import RESAMPLES
 from evaluation.summary import Summary
-from evaluation.table import Record, plain, to_json
+from evaluation.table import VIDEO, Record, misplaced, plain, to_json
 
 SCHEMA: Final = "reward-forcing/results/1"
 RESULTS: Final = "results.json"
+HINT: Final = "`reward-forcing evaluate MANIFEST` writes it"
+
+SHAPE: Final[Shape] = {
+    "reference": str,
+    "protocol": {
+        "arithmetic_sha256": str, "windows": {"length": int, "hop": int, "clip": int}, "interval": str,
+        "versions": dict, "instruments": dict,
+    },
+    "measures": {str: dict},
+    "skipped": {str: str},
+    "failed": [dict],
+}  # fmt: skip
+"""Of what a report reads back, besides the videos."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,31 @@ def content(judged: Judged, summary: Summary, manifest: Path) -> dict[str, Any]:
         ],
         "videos": [to_json(r) for r in records],
     }
+
+
+def read_content(path: Path, shape: Shape = SHAPE) -> dict[str, Any]:
+    """What a results file holds, as `content` made it.
+
+    Args:
+        path: of the file.
+        shape: of what is needed of it; that of `videos` is always looked at.
+
+    Raises:
+        ValueError: the file is missing, damaged, or of another schema. Names it, and what is wrong where.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file; {HINT}")
+    try:
+        held = read_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error}); {HINT}") from error
+    found = held.get("schema") if isinstance(held, dict) else None
+    if found != SCHEMA:
+        raise ValueError(f"{path}: the schema is {found!r}; allowed: {SCHEMA!r}; {HINT}")
+    fault = misshapen(held, {**shape, "videos": [VIDEO]}) or next(filter(None, map(misplaced, held["videos"])), "")
+    if fault or not held["videos"]:
+        raise ValueError(f"{path}: incomplete ({fault or 'it lists no videos'}); {HINT}")
+    return dict(held)
 
 
 def _words(measure: Measure) -> dict[str, Any]:

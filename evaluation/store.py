@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Final
 
-from evaluation.table import Record, from_json, to_json
+from evaluation.shape import Shape, misshapen, read_json
+from evaluation.table import VIDEO, Record, from_json, misplaced, to_json
+
+LINE: Final[Shape] = {"fingerprint": str, "marks": {str: str}, **VIDEO}
 
 
 class Store:
@@ -24,7 +27,7 @@ class Store:
         self.records: dict[str, Record] = {}
         self.marks: dict[str, dict[str, str]] = {}
         self._file: IO[str] | None = None
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
             self._read(line)
 
     def __enter__(self) -> "Store":
@@ -41,13 +44,14 @@ class Store:
         self._file.close()
 
     def _read(self, line: str) -> None:
-        """A line of the file; a last one that an interruption cut short is skipped."""
+        """A line of the file; one that an interruption cut short, or a fault of the disk changed, is skipped."""
         try:
-            known: dict[str, Any] = json.loads(line)
-        except json.JSONDecodeError:
+            known = read_json(line)
+        except ValueError:
             return
-        fingerprint, marks = known.pop("fingerprint"), known.pop("marks")
-        self._merge(fingerprint, from_json(known), marks)
+        if not (misshapen(known, LINE) or misplaced(known)):
+            fingerprint, marks = known.pop("fingerprint"), known.pop("marks")
+            self._merge(fingerprint, from_json(known), marks)
 
     def _merge(self, fingerprint: str, record: Record, marks: Mapping[str, str]) -> None:
         before = self.records.get(fingerprint)

@@ -5,12 +5,19 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float
 
+from evaluation.shape import NUMBER, Shape
 from evaluation.windows import Window
+
+VIDEO: Final[Shape] = {
+    "cell": str, "prompt": str, "seed": int, "video": str, "fps": NUMBER, "frames": int, "baseline": bool,
+    "windows": [list], "scores": {str: [(int, float, type(None))]}, "metadata": dict, "notes": [str],
+}  # fmt: skip
+"""A record as JSON; its windows are names, starts and stops, its scores one a window."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,15 @@ def from_json(content: Mapping[str, Any]) -> Record:
     windows = tuple(Window(*part) for part in content["windows"])
     scores = {name: tuple(map(number, scores)) for name, scores in content["scores"].items()}
     return Record(**{**content, "windows": windows, "scores": scores, "notes": tuple(content["notes"])})
+
+
+def misplaced(content: Mapping[str, Any]) -> str:
+    """What is wrong with the windows and scores of a record that has the shape `VIDEO`; nothing if they fit."""
+    for window in content["windows"]:
+        if [type(part) for part in window] != [str, int, int]:
+            return f"a window is {window!r}; it must be a name, a start and a stop"
+    uneven = [name for name, scores in content["scores"].items() if len(scores) != len(content["windows"])]
+    return f"{uneven[0]} has not one score a window" if uneven else ""
 
 
 def plain(value: float) -> float | None:

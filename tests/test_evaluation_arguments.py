@@ -80,7 +80,7 @@ def test_modes_are_those_of_the_runner(mode: str) -> None:
         (["import", "mine", "--layout", "long"], "invalid choice: 'long'"),
         (["official", "manifest.jsonl"], "required: --python"),
         (["official", *CALLS["official"], "--mode", "category"], "invalid choice: 'category'"),
-        (["official", *CALLS["official"], "--timeout", "soon"], "invalid float value: 'soon'"),
+        (["official", *CALLS["official"], "--timeout", "soon"], "'soon'; write a number"),
         (["submit", "x.json", "--out", "x.zip"], "required: --sampled-by"),
     ],
 )

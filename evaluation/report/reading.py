@@ -1,6 +1,5 @@
 """Evaluations read back: one, or several as one."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from evaluation.measure import Measure, discover
-from evaluation.results import RESULTS, SCHEMA
+from evaluation.results import RESULTS, read_content
 from evaluation.speed.writing import read_speeds
 from evaluation.statistics.crossed import key_of
 from evaluation.summary import Summary, summarise
@@ -67,6 +66,8 @@ def read_results(runs: Path | Sequence[Path], reference: str | None = None, spee
     records = tuple({(r.cell, key_of(r)): r for r in reversed(placed)}.values())[::-1]
     known = {name for run in read for name in run.content["measures"]}
     measures = {name: measure for name, measure in discover().items() if name in known}
+    if not measures:
+        raise ValueError(f"{read[0].path}: no metric of it is known here ({', '.join(sorted(known)) or 'it has none'})")
     first = str(read[0].content["reference"])
     joined = {key: [one for run in read for one in run.content[key]] for key in ("failed",)}
     skipped = {name: why for run in read for name, why in run.content["skipped"].items() if name not in known}
@@ -92,20 +93,8 @@ def cell_names(runs: Sequence[Run]) -> list[dict[str, str]]:
 
 def _read(given: Path) -> Run:
     path = given / RESULTS if given.is_dir() else given
-    hint = "`reward-forcing evaluate MANIFEST` writes it"
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file; {hint}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not JSON ({error}); {hint}") from error
-    found = content.get("schema") if isinstance(content, dict) else None
-    if found != SCHEMA:
-        raise ValueError(f"{path}: the schema is {found!r}; allowed: {SCHEMA!r}; {hint}")
-    try:
-        return Run(path, content, tuple(from_json(record) for record in content["videos"]))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: incomplete ({error!r}); {hint}") from error
+    content = read_content(path)
+    return Run(path, content, tuple(from_json(record) for record in content["videos"]))
 
 
 def _check_comparable(runs: Sequence[Run]) -> None:

@@ -75,6 +75,9 @@ def on_host(chunk: Tensor, name: str) -> Tensor:
     Raises:
         ValueError: it is no tensor of video frames.
     """
+    if not isinstance(chunk, Tensor):
+        kind = type(chunk).__name__
+        raise ValueError(f"speed: {name} yields a {kind}; allowed: tensors")  # noqa: TRY004 (the user's stream)
     if chunk.ndim != 5 or chunk.shape[2] != 3 or not (chunk.dtype == torch.uint8 or chunk.is_floating_point()):
         raise ValueError(
             f"speed: {name} yields {chunk.dtype} {tuple(chunk.shape)}; "

@@ -115,7 +115,7 @@ def read_speeds(path: Path) -> dict[str, Any]:
         raise ValueError(f"{file}: there is no such file; `reward-forcing benchmark` writes one")
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise ValueError(f"{file}: not JSON ({error}); `reward-forcing benchmark` writes one") from error
     found = known.get("schema") if isinstance(known, dict) else None
     if found != SCHEMA:

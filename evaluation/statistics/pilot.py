@@ -1,17 +1,16 @@
 """`reward-forcing evaluation plan`: from a pilot, or from what is known of a metric, to how many prompts are needed."""
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float
 
 from evaluation.measure import discover
-from evaluation.results import RESULTS, SCHEMA
+from evaluation.results import RESULTS, read_content
 from evaluation.statistics.crossed import Key, key_of, paired
 from evaluation.statistics.power import (
     USUAL,
@@ -101,6 +100,8 @@ def plan(
             number is outside what it may be.
     """
     given = [results is not None, stated.sd is not None, stated.proportion is not None]
+    if any(count < 1 for count in prompts):
+        raise ValueError(f"prompts is {min(prompts)}; it must be at least 1")
     if sum(given) != 1:
         raise ValueError("a plan starts from one of: RESULTS of a pilot, --sd, --proportion; give exactly one")
     if results is None:
@@ -169,7 +170,7 @@ def read_pilot(results: Path, column: Column, cells: tuple[str, str] | None = No
         ValueError: the file is missing or not of this kind, a cell, metric or window is unknown, or the cells share no
             video.
     """
-    content = _read(results / RESULTS if results.is_dir() else results)
+    content = read_content(results / RESULTS if results.is_dir() else results, {"reference": str})
     records = [from_json(video) for video in content["videos"]]
     chosen = cells or _usual(records, content["reference"])
     _check(records, column, chosen)
@@ -207,16 +208,3 @@ def _check(records: Sequence[Record], column: Column, cells: tuple[str, str]) ->
     for place, value, known in allowed:
         if value not in known:
             raise ValueError(f"{place}: {value!r} is unknown; allowed: {', '.join(known)}")
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found = content["schema"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"{path}: no results can be read ({error!r}); `reward-forcing evaluate` writes them"
-        ) from error
-    if found != SCHEMA:
-        raise ValueError(f"{path}: the schema is {found!r}; allowed: {SCHEMA!r}")
-    return dict(content)

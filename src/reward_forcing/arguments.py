@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from reward_forcing.benchmark_arguments import add_benchmark
-from reward_forcing.data_arguments import add_data, add_overrides
+from reward_forcing.data_arguments import add_data, add_engine, add_overrides, number
 from reward_forcing.evaluation_arguments import add_evaluation
 
 COMMANDS = {
@@ -85,12 +85,12 @@ def _generate(command: argparse.ArgumentParser) -> None:
         help="gets videos/ and manifest.jsonl (default: %(default)s)",
     )
     add("--frames", type=_frames, default=120, help="length in video frames, or inf (default: %(default)s)")
-    add("--seconds", type=float, help="length in seconds, instead of --frames")
+    add("--seconds", type=number, help="length in seconds, instead of --frames")
     add("--seeds", type=int, nargs="+", default=[0], help="each prompt is generated once with each (default: 0)")
     add("--cell", default="", help="what the videos are compared as (default: the sink)")
     add("--start", type=Path, metavar="CLIP|IMAGE", help="continue this")
     add("--batch", type=int, default=8, help="videos at a time (default: %(default)s)")
-    add("--fps", type=float, default=0, help="video frames a second when played (default: as the network notes)")
+    add("--fps", type=number, default=0, help="video frames a second when played (default: as the network notes)")
     add("--scale", type=int, default=4, help="enlargement of small videos' previews (default: %(default)s)")
     add("--format", choices=["mkv", "mp4"], help="lossless or small (default: mkv up to 128 rows, mp4 above)")
     _remembering(command.add_argument_group("memory"))
@@ -98,8 +98,8 @@ def _generate(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("a teacher").add_argument
     add("--teacher", action="store_true", help="sample whole clips of a teacher instead of streaming")
     add("--steps", type=int, default=20, help="of the teacher (default: %(default)s)")
-    add("--guidance-scale", type=float, default=1.5, help="of the teacher; 1: none (default: %(default)s)")
-    add("--shift", type=float, default=3.0, help="of the teacher's noise levels (default: %(default)s)")
+    add("--guidance-scale", type=number, default=1.5, help="of the teacher; 1: none (default: %(default)s)")
+    add("--shift", type=number, default=3.0, help="of the teacher's noise levels (default: %(default)s)")
 
 
 def _remembering(group: argparse._ArgumentGroup) -> None:
@@ -110,7 +110,7 @@ def _remembering(group: argparse._ArgumentGroup) -> None:
         default=[None],
         help="none, static, ema: ways to remember, one set of videos each (default: as trained)",
     )
-    add("--decay", type=float, help="of an averaging sink (default: as trained)")
+    add("--decay", type=number, help="of an averaging sink (default: as trained)")
     add("--window", type=int, help="frames attended at once, sink and chunk included (default: as trained)")
     add(
         "--switch",
@@ -132,6 +132,7 @@ def _equipment(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--codec", type=Path, help="file of the codec (default: the one the export belongs to)")
     add("--dtype", choices=["float32", "bfloat16"], help="of the network (default: bfloat16 for large ones on a GPU)")
+    add_engine(group)
     add_overrides(group, "codec=tiny_wan, checkpoints.folder=DIR, geometry.height=44, ...")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where to compute (default: %(default)s)")
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from reward_forcing.data_arguments import add_overrides
+from reward_forcing.data_arguments import add_engine, add_overrides, number
 
 SCOPES = ("denoiser", "codec", "end_to_end")
 
@@ -50,18 +50,19 @@ def _timing(group: argparse._ArgumentGroup) -> None:
         choices=SCOPES,
         help="denoising alone; and decoding; and text encoding and the copy to the host (default: all)",
     )
-    add("--playback", type=float, help="frames a second when played (default: as the student notes; 16)")
-    add("--buffer", type=float, default=0.0, help="seconds a player waits after the first chunk (default: %(default)s)")
+    add("--playback", type=number, help="frames a second when played (default: as the student notes; 16)")
+    add("--buffer", type=number, default=0.0, help="seconds a player waits after the first chunk (default: 0)")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where to compute (default: %(default)s)")
 
 
 def _student(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--sink", nargs="+", default=[None], help="none, static, ema: one cell each (default: as trained)")
-    add("--decay", type=float, help="of an averaging sink (default: as trained)")
+    add("--decay", type=number, help="of an averaging sink (default: as trained)")
     add("--window", type=int, help="frames attended at once, sink and chunk included (default: as trained)")
     add("--prompt", help="what it shows (default: one of the toy world)")
     add("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
     add("--dtype", choices=["float32", "bfloat16"], help="of the network (default: bfloat16 for large ones on a GPU)")
     add("--codec", type=Path, help="file of the codec (default: the one the export belongs to)")
+    add_engine(group)
     add_overrides(group, "codec=tiny_wan, checkpoints.folder=DIR, ...")

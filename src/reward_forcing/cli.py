@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reward_forcing.arguments import COMMANDS, parser
+from reward_forcing.refusals import REFUSED, explained
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and not given[0].startswith("-") and given[0] not in COMMANDS:
         close = difflib.get_close_matches(given[0], COMMANDS, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        return _refuse(f"there is no command {given[0]!r}; allowed: {', '.join(COMMANDS)}.{hint}")
+        return _say(REFUSED, f"there is no command {given[0]!r}; allowed: {', '.join(COMMANDS)}.{hint}")
     try:
         if given[:1] and given[0] in OWN_PARSERS:
             return OWN_PARSERS[given[0]](given[1:])
@@ -27,18 +28,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         run = RUN[parsed.command]
         return int(run(parsed) or 0)
-    except ValueError as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        return _refuse(str(error))
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped.\n")
         return 130
+    except Exception as error:
+        told = None if os.environ.get("HYDRA_FULL_ERROR") == "1" else explained(error)
+        if told is None:
+            raise
+        return _say(*told)
 
 
-def _refuse(message: str) -> int:
+def _say(status: int, message: str) -> int:
     sys.stderr.write(f"reward-forcing: {message}\n")
-    return 2
+    return status
 
 
 def _train(given: Sequence[str]) -> int:

@@ -1,6 +1,7 @@
 """The arguments of `reward-forcing data`. Nothing slow is imported here."""
 
 import argparse
+import math
 from pathlib import Path
 
 
@@ -20,7 +21,7 @@ def add_data(command: argparse.ArgumentParser) -> None:
     make.add_argument("--frames", type=int, default=21, help="length of each (default: %(default)s)")
     make.add_argument("--seed", type=int, default=0, help="of the scenes (default: %(default)s)")
     make.add_argument(
-        "--plain-fraction", type=float, default=0.3, help="share from the easy world (default: %(default)s)"
+        "--plain-fraction", type=number, default=0.3, help="share from the easy world (default: %(default)s)"
     )
     make.add_argument("--codec", type=Path, help="store latents of this codec, too")
     make.add_argument("--no-pixels", action="store_true", help="do not store the pixels")
@@ -81,8 +82,8 @@ def _ode_pairs(pairs: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
     add("--steps", type=int, default=48, help="Euler steps (default: %(default)s)")
     add("--levels", type=int, default=4, help="stored states besides the clean one (default: %(default)s)")
-    add("--guidance-scale", type=float, help="1: none (default: 6 for Wan, 1.5 for the toy world)")
-    add("--shift", type=float, default=8.0, help="of the noise levels (default: %(default)s)")
+    add("--guidance-scale", type=number, help="1: none (default: 6 for Wan, 1.5 for the toy world)")
+    add("--shift", type=number, default=8.0, help="of the noise levels (default: %(default)s)")
     add("--batch", type=int, help="trajectories at a time (default: 1 for Wan, 16 for the toy world)")
     add("--dtype", default="float32", choices=["float32", "bfloat16"], help="of the teacher (default: %(default)s)")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where to compute (default: %(default)s)")
@@ -95,5 +96,24 @@ def add_overrides(to: argparse._ActionsContainer, examples: str) -> None:
     to.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help=told)
 
 
+def add_engine(to: argparse._ActionsContainer) -> None:
+    """The option `--engine`: one of `configs/engine`; another way to say `--set engine=NAME`."""
+    told = "fast, or reference: the plain passes that define what is right (default: fast; equal up to rounding)"
+    to.add_argument(
+        "--engine", action="append", type="engine={}".format, default=[], dest="overrides", metavar="NAME", help=told
+    )
+
+
+def number(text: str) -> float:
+    """A number that is one: `nan` and `inf` are none."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r}; write a number")
+    return value
+
+
 def _rate(text: str) -> float | None:
-    return None if text == "all" else float(text)
+    return None if text == "all" else number(text)

@@ -6,6 +6,8 @@ An action's arguments have the names of its function's in `evaluation.commands`.
 import argparse
 from pathlib import Path
 
+from reward_forcing.data_arguments import number
+
 LAYOUTS = ("plain", "official")
 
 
@@ -41,7 +43,7 @@ def _import(action: argparse.ArgumentParser) -> None:
     add("--out", type=Path, help="the manifest (default: in the folder, or beside it with --layout official)")
     add("--cell", default="", help="what the videos are compared as (default: the folder's name)")
     add("--prompts", type=Path, metavar="FILE", help="a line a video in natural order, or JSON {file: prompt}")
-    add("--fps", type=float, help="frames a second that viewers see (default: as the files say)")
+    add("--fps", type=number, help="frames a second that viewers see (default: as the files say)")
     _layout(action)
     add(
         "--vbench",
@@ -87,7 +89,7 @@ def _official(action: argparse.ArgumentParser) -> None:
         help="VBench's own prompts, or any prompts on six dimensions (default: %(default)s)",
     )
     add("--device", default="cuda", help="where to compute (default: %(default)s)")
-    add("--timeout", type=float, dest="seconds", metavar="SECONDS", help="for one dimension (default: none)")
+    add("--timeout", type=number, dest="seconds", metavar="SECONDS", help="for one dimension (default: none)")
     add("--local", action="store_true", help="never download weights: all are in ~/.cache/vbench")
     _laying_out(action)
 
@@ -105,7 +107,7 @@ def _submit(action: argparse.ArgumentParser) -> None:
     add("--evaluated-by", required=True, help="who scored them")
     add("--date", required=True, help="when, for instance 2026-11-26")
     add("--frames", type=int, required=True, help="of a video")
-    add("--fps", type=float, required=True, help="frames a second")
+    add("--fps", type=number, required=True, help="frames a second")
     add("--height", type=int, required=True, help="rows of pixels")
     add("--width", type=int, required=True, help="columns of pixels")
     add("--prompt-set", required=True, help="name and digest, as `evaluation prompts` tells them")
@@ -117,7 +119,7 @@ def _doctor(action: argparse.ArgumentParser) -> None:
     told = "a folder of weights (default: checkpoints/evaluation), and single files"
     add("--weights", nargs="+", default=[], metavar="FOLDER|KEY=FILE", help=told)
     add("--device", default="auto", help="where networks would run (default: %(default)s)")
-    add("--rate", type=float, metavar="TFLOPS", help="what it reaches a second (default: measured, an upper bound)")
+    add("--rate", type=number, metavar="TFLOPS", help="what it reaches a second (default: measured, an upper bound)")
     add("--json", action="store_true", help="for programs")
 
 
@@ -133,18 +135,18 @@ def _plan(action: argparse.ArgumentParser) -> None:
         metavar=("CELL", "REFERENCE"),
         help="of the pilot (default: the first other one, and the reference)",
     )
-    add("--delta", type=float, required=True, help="the smallest difference that matters, in the metric's units")
-    add("--power", type=float, default=0.8, help="how likely it is to be found (default: %(default)s)")
-    add("--alpha", type=float, default=0.05, help="how likely one is found where there is none (default: %(default)s)")
+    add("--delta", type=number, required=True, help="the smallest difference that matters, in the metric's units")
+    add("--power", type=number, default=0.8, help="how likely it is to be found (default: %(default)s)")
+    add("--alpha", type=number, default=0.05, help="how likely one is found where there is none (default: %(default)s)")
     add("--seeds", type=int, help="videos of a prompt in every cell (default: as in the pilot, or 1)")
     add("--prompts", type=int, nargs="+", default=(), metavar="N", help="rows of the table")
     add = action.add_argument_group("known without a pilot").add_argument
-    add("--sd", type=float, help="standard deviation of scores between videos")
-    add("--proportion", type=float, help="share of videos with a flag, for metrics that are 0 or 1")
-    add("--correlation", type=float, default=0.0, help="between paired videos of two cells (default: %(default)s)")
+    add("--sd", type=number, help="standard deviation of scores between videos")
+    add("--proportion", type=number, help="share of videos with a flag, for metrics that are 0 or 1")
+    add("--correlation", type=number, default=0.0, help="between paired videos of two cells (default: %(default)s)")
     add(
         "--seed-correlation",
-        type=float,
+        type=number,
         help="between differences of a prompt's seeds (default: as in the pilot, or 1)",
     )
 

@@ -58,8 +58,10 @@ class Request:
             raise ValueError("generate: a prompt is empty; write what to show")
         for name in ("frames", "seconds", "batch"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"generate: {name} is {value}; it must be above 0")
+        if self.cell and not self.cell.strip():
+            raise ValueError("generate: cell is blank; write a name, or leave it out")
         if self.start is not None and not self.start.is_file():
             raise ValueError(f"generate: start is {self.start}, which is not a file; give a picture or a clip")
         self._check_switches()

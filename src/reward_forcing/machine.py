@@ -24,11 +24,15 @@ def device_named(wanted: str) -> str:
     """Where to compute: `auto` is a GPU if there is one.
 
     Raises:
-        ValueError: there is no GPU.
+        ValueError: there is no GPU, or no such kind of device.
     """
     there = torch.cuda.is_available()
     if wanted.startswith("cuda") and not there:
         raise ValueError(f"device is {wanted}, but there is no GPU that this torch can use; allowed: cpu, auto")
+    try:
+        torch.device("cpu" if wanted == "auto" else wanted)
+    except RuntimeError as error:
+        raise ValueError(f"device is {wanted!r}; allowed: auto, cpu, cuda, cuda:1, ...") from error
     return ("cuda" if there else "cpu") if wanted == "auto" else wanted
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reward_forcing.composition import configuration, places
+from reward_forcing.composition import configuration, places, validation
 
 
 def config_of(noted: Mapping[str, Any], path: str, *, sink: str | None, overrides: Sequence[str]) -> Any:
@@ -32,6 +32,7 @@ def config_of(noted: Mapping[str, Any], path: str, *, sink: str | None, override
         for key, value in values.items() if same else ():
             if f"{group}.{key}" not in given:
                 _fill_in(config, f"{group}.{key}", value, path)
+    validation.check_values(config)
     return config
 
 

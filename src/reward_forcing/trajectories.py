@@ -29,7 +29,7 @@ class Plan:
         shift: how far the noise levels lean towards 1.
 
     Raises:
-        ValueError: the levels are not evenly spaced steps.
+        ValueError: the levels are not evenly spaced steps, or the shift is not positive.
     """
 
     steps: int = 48
@@ -40,6 +40,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.levels < 1 or self.steps < 1 or self.steps % self.levels:
             raise ValueError(f"ode-pairs: steps is {self.steps}; it must be a multiple of levels ({self.levels})")
+        if not 0 < self.shift < float("inf"):
+            raise ValueError(f"ode-pairs: shift is {self.shift}; it must be above 0")
 
     @property
     def kept(self) -> tuple[int, ...]:

@@ -15,14 +15,14 @@ from reward_forcing.train import plan
 from tests.small_runs import write_exports
 
 WRONG = [
-    ("sink=emma", "sink=emma: there is no option 'emma'; allowed: ema, none, static. Did you mean ema?"),
+    ("sink=emma", "sink=emma: there is no option 'emma'; allowed: "),
     ("module=distil", "allowed: causal_init, codec_training, distillation, pretraining. Did you mean distillation?"),
     ("experiments=toy_codeck", "Did you mean toy_codec?"),
     ("preset=oficial", "Did you mean official?"),
     ("snk=ema", "snk: there is no such key; the config has: geometry, "),
     ("sead=3", "Did you mean seed?"),
     ("sink.deccay=0.5", "sink.deccay: there is no such key; sink=ema has: frames, decay. Did you mean sink.decay?"),
-    ("sink=none sink.decay=0.5", "sink=none has: frames. sink=ema would have it"),
+    ("sink=none sink.decay=0.5", "sink=none has: frames. sink="),
     ("trainer.devces=2", "Did you mean trainer.devices?"),
     ("sink/inner=ema", "sink/inner: there is no such group; allowed: "),
     ("+foo=1", "foo: there is no such key"),
@@ -38,7 +38,7 @@ WRONG = [
     ("sink.frames=0", "sink.frames is 0; an EMA sink keeps at least 1"),
     ("sink=none sink.frames=3", "sink.frames is 3; without a sink it must be 0"),
     ("seed=abc", "seed is 'abc'"),
-    ("seed=-1", "seed is -1; it must be at least 0"),
+    ("seed=-1", "seed is -1; it must be within [0, 4294967295]"),
     ("seed=1.5", "seed is 1.5"),
     ("trainer.max_steps=0", "trainer.max_steps is 0; it must be at least 1"),
     ("trainer.max_steps=many", "trainer.max_steps is 'many'; allowed for Trainer: int"),
@@ -158,3 +158,10 @@ def test_the_head_of_an_export(tmp_path: Path) -> None:
     (tmp_path / "text").write_text(json.dumps({"a": 1}))
     (tmp_path / "empty").write_text("")
     assert export_sizes(tmp_path / "text") == export_sizes(tmp_path / "empty") == {}
+
+
+def test_a_loss_with_a_codec_of_its_own_is_not_built_to_be_checked() -> None:
+    """Its keys are checked all the same."""
+    validate(compose(["loss=additive", "checkpoints.codec=nowhere.safetensors"]))
+    with pytest.raises(ConfigurationError, match=r"loss\.strength is 'x'"):
+        validate(compose(["loss=additive", "loss.strength=x"]))

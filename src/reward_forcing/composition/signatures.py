@@ -23,6 +23,7 @@ BASIC: dict[str, tuple[type, ...]] = {
     "tuple": (list,),
     "Sequence": (list,),
     "Iterable": (list,),
+    "Tensor": (),
 }
 """What a yaml value of an annotation looks like; annotations that are not listed accept anything."""
 

@@ -11,12 +11,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from reward_forcing.composition.configuration import ConfigurationError, build, plain
 from reward_forcing.composition.explanations import suggest
+from reward_forcing.composition.fitting import misfits
 from reward_forcing.composition.places import groups, shipped
+from reward_forcing.composition.ranges import out_of_range
 from reward_forcing.composition.signatures import RESERVED, accepts, signature_of
 from reward_forcing.run_folder import flatten
 
 CHEAP: Final = ("settings", "geometry", "sink", "memory", "loss", "rollout", "world")
-"""Groups of small values: built before anything large, since their constructors know what fits together."""
+"""Groups of small values: built before anything large, since their constructors know what fits together.
+
+One that loads something (a loss with a reward of its own) waits until all is built.
+"""
 
 
 def validate(config: DictConfig) -> None:
@@ -31,31 +36,38 @@ def validate(config: DictConfig) -> None:
     for key in values:
         if key not in known:
             raise ConfigurationError(f"{key}: there is no such key{suggest(str(key), map(str, known))}")
-    try:
-        check_constructors(values)
-    except MisplacedError as error:
-        raise ConfigurationError(error.at(origin(config, error.place))) from error
+    check_values(config)
     for group in CHEAP:
-        build(config, group)
-    check_batches(values)
+        if not _loads(values[group]):
+            build(config, group)
+    if fault := misfits(values):
+        raise ConfigurationError(fault)
 
 
-def check_batches(values: Mapping[str, Any]) -> None:
-    """Check that batches divide among processes, as far as their number is written, and their micro-batches.
+def check_values(config: DictConfig) -> None:
+    """Check keys, types and ranges of a config of any kind; nothing is imported.
 
     Raises:
-        ConfigurationError: they do not.
+        ConfigurationError: the first that is wrong, told about the place where it was written.
     """
-    trainer, batch = values["trainer"], values["data"].get("batch_size")
-    devices = str(trainer.get("devices", 1))
-    ranks = (int(devices) if devices.isdecimal() else 1) * int(trainer.get("num_nodes", 1))
-    for key, node in values["module"].items():
-        parts = max(1, node.get("micro_batches", 1)) if isinstance(node, Mapping) and key.endswith("recipe") else 1
-        if isinstance(batch, int) and batch % (ranks * parts):
-            raise ConfigurationError(
-                f"data.batch_size is {batch}; it must be a multiple of {ranks * parts}: the number of processes "
-                f"({ranks}) times module.{key}.micro_batches ({parts})"
-            )
+    values = plain(config)
+    try:
+        check_constructors(values)
+        check_ranges(values)
+    except MisplacedError as error:
+        raise ConfigurationError(error.at(origin(config, error.place))) from error
+
+
+def _loads(node: Any) -> bool:
+    """Whether building a node reads weights: what it or a node in it names is called `load...`."""
+    leaves = flatten(node).items() if isinstance(node, Mapping) else ()
+    return any(key.endswith("_target_") and ".load" in str(value) for key, value in leaves)
+
+
+def check_ranges(values: Any) -> None:
+    """Check plain values against what their keys allow. Raises MisplacedError for the first that is not allowed."""
+    for place, fault in out_of_range(values):
+        raise MisplacedError(place, fault)
 
 
 def check_constructors(values: Any, place: str = "") -> None:

@@ -86,6 +86,8 @@ def inspect_shards(folder: Path, *, picture: Path | None = None, clips: int = 8,
     Raises:
         ValueError: the folder is incomplete or damaged, or a picture is wanted and there is nothing to draw.
     """
+    if clips < 1:
+        raise ValueError(f"data inspect: clips is {clips}; it must be at least 1")
     shards = Shards(folder)
     if verify:
         shards.verify()

@@ -75,12 +75,19 @@ def write_whole(path: Path, text: str) -> None:
     aside.replace(path)
 
 
+def _shard(*, name: str, clips: int, bytes: int, sha256: str) -> Shard:  # noqa: A002 (as in the file)
+    """A shard of the folder itself: a manifest cannot send readers elsewhere."""
+    if Path(name).name != name:
+        raise ValueError(f"shard {name!r} is not a file of this folder")
+    return Shard(name, int(clips), int(bytes), str(sha256))
+
+
 def _parsed(record: Mapping[str, Any]) -> Manifest:
     if record["schema"] != SCHEMA:
         raise ValueError(f"schema is {record['schema']}, this version reads {SCHEMA}")
     return Manifest(
         clips=int(record["clips"]),
         fields={name: Field(field["dtype"], tuple(field["shape"])) for name, field in record["fields"].items()},
-        shards=tuple(Shard(**shard) for shard in record["shards"]),
+        shards=tuple(_shard(**shard) for shard in record["shards"]),
         origin=dict(record["origin"]),
     )

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from reward_forcing.data.manifest import Manifest, Shard, read_manifest
+from reward_forcing.data.manifest import MANIFEST, Manifest, Shard, read_manifest
 from reward_forcing.data.tar import Member, broken, members, read_array, read_bytes
 from reward_forcing.data.writing import checksum
 
@@ -31,7 +31,7 @@ class Shards:
             path = self.folder / shard.name
             self._places += [(path, fields) for fields in _samples(path, shard, set(self.manifest.fields))]
         if len(self) != self.manifest.clips:
-            raise broken(self.folder / self.manifest.shards[-1].name, f"{len(self)} of {self.manifest.clips} clips")
+            raise broken(self.folder / MANIFEST, f"its shards hold {len(self)} of {self.manifest.clips} clips")
 
     def __len__(self) -> int:
         return len(self._places)
@@ -46,11 +46,17 @@ class Shards:
         """A text of one clip, its caption by default."""
         self.require(field)
         path, fields = self._places[clip]
-        return read_bytes(path, fields[field]).decode("utf-8")
+        try:
+            return read_bytes(path, fields[field]).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise broken(path, f"{field} of clip {clip} is no UTF-8 text") from error
 
     def record(self, clip: int, field: str = "state.json") -> Any:
         """A JSON field of one clip."""
-        return json.loads(self.text(clip, field))
+        try:
+            return json.loads(self.text(clip, field))
+        except json.JSONDecodeError as error:
+            raise broken(self._places[clip][0], f"{field} of clip {clip} is no JSON") from error
 
     def has(self, field: str) -> bool:
         """Whether the clips have this field."""

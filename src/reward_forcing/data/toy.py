@@ -46,7 +46,7 @@ class ToyClips:
         pixels: whether the pixels are stored.
 
     Raises:
-        ValueError: a count is not positive.
+        ValueError: a count is not positive, or the seed negative.
     """
 
     world: WorldConfig
@@ -57,9 +57,9 @@ class ToyClips:
     pixels: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("clips", "frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"toy clips: {name} is {getattr(self, name)}; it must be at least 1")
+        for name, least in (("clips", 1), ("frames", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"toy clips: {name} is {getattr(self, name)}; it must be at least {least}")
 
     @cached_property
     def origin(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final
 
 import torch
@@ -122,6 +123,8 @@ def tensors(found: Inspection, which: str | None = None) -> Iterator[tuple[str, 
     if found.layout == "pickle":
         yield from _unpickled(found.files[0], which).items()
         return
+    if which is not None:
+        raise ValueError(f"weights: {found}, holds one network, not several of which one is {which!r}")
     for path in found.files:
         try:
             with safe_open(path, "pt") as opened:
@@ -186,7 +189,9 @@ def _shards(folder: Path) -> tuple[Path, ...]:
         places = _object(indices[0]).get("weight_map")
         if not isinstance(places, dict) or not places:
             raise ValueError(f"weights: {indices[0]} has no 'weight_map'; download it again")
-        listed = sorted(set(places.values()))
+        listed = sorted({str(name) for name in places.values()})
+        if outside := [name for name in listed if Path(name).name != name]:
+            raise ValueError(f"weights: {indices[0]} names {outside[0]!r}; allowed: files of its own folder")
         missing = [name for name in listed if not (folder / name).is_file()]
         if missing:
             raise ValueError(f"weights: {folder} lacks {missing[0]}, which {indices[0].name} names; download it again")
@@ -220,8 +225,13 @@ def _from_hub(source: str) -> Path:
 def _unpickled(path: Path, which: str | None) -> dict[str, Tensor]:
     try:
         held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except UnpicklingError as error:
+        raise ValueError(
+            f"weights: {path} is no file of tensors alone (it is damaged, or holds Python objects, which are never "
+            f"loaded: they could run code); allowed: {ALLOWED}"
+        ) from error
     except Exception as error:  # torch raises many kinds
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"weights: {path} cannot be read as a file of tensors ({reason})") from error
     if not isinstance(held, Mapping):
         raise ValueError(f"weights: {path} is no mapping of names to tensors but a {type(held).__name__}")  # noqa: TRY004

@@ -7,11 +7,13 @@ read, and a file is let go before the next is opened.
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -35,8 +37,18 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], notes: Mapping
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.partial")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside, dict(notes))
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside, dict(notes))
+    except SafetensorError as error:
+        aside.unlink(missing_ok=True)
+        raise _as_file_error(error, path) from error
     aside.replace(path)
+
+
+def _as_file_error(error: SafetensorError, path: Path) -> Exception:
+    """What the system said, as Python says it; safetensors tells only its number, in words."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1])), str(path)) if number else error
 
 
 def read_notes(path: str | Path) -> dict[str, str]:
@@ -178,6 +190,7 @@ def save(
         layout: which.
 
     Raises:
+        OSError: the place cannot be written to.
         ValueError: the network has what other layouts cannot hold (`places`), or a value overflows `dtype`.
     """
     state = {name: convert(name, tensor, dtype or tensor.dtype) for name, tensor in network.state_dict().items()}

@@ -151,11 +151,11 @@ def test_a_plan_needs_something_to_start_from(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="give exactly one"):
         plan(delta=1)
     with pytest.raises(
-        ValueError, match=r"nowhere.json: no results can be read .*`reward-forcing evaluate` writes them"
+        ValueError, match=r"nowhere.json: there is no such file; `reward-forcing evaluate"
     ):
         plan(tmp_path / "nowhere.json", delta=1)
     (tmp_path / "list.json").write_text("[1]")
-    with pytest.raises(ValueError, match=r"list.json: no results can be read"):
+    with pytest.raises(ValueError, match=r"list.json: the schema is None"):
         plan(tmp_path / "list.json", delta=1)
     write_json(tmp_path / "other.json", {"schema": "other/1"})
     with pytest.raises(ValueError, match=r"other.json: the schema is 'other/1'; allowed: 'reward-forcing/results/1'"):

@@ -1,0 +1,113 @@
+"""Values that are fine alone but not together: told before anything is built or loaded."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+Values: TypeAlias = Mapping[str, Any]
+
+GIVES: Final[Mapping[str, frozenset[str]]] = {
+    "clips": frozenset({"latents", "emphasis", "prompts"}),
+    "videos": frozenset({"video"}),
+    "pairs": frozenset({"states", "prompts"}),
+    "Prompts": frozenset({"prompts"}),
+}
+"""What the batches of a content hold."""
+
+CLIPS: Final = frozenset({"latents", "emphasis", "prompts"})
+NEEDS: Final[Mapping[str, frozenset[str]]] = {
+    "CodecTraining": frozenset({"video"}),
+    "Pretraining": CLIPS,
+    "TeacherForcing": CLIPS,
+    "DiffusionForcing": CLIPS,
+    "Consistency": frozenset({"latents", "prompts"}),
+    "ODERegression": frozenset({"states", "prompts"}),
+    "Distillation": frozenset({"prompts"}),
+}
+"""What a module, or the objective of one, takes from a batch."""
+
+OPTIONS: Final[Mapping[str, str]] = {
+    "video": "data=toy_videos or videos", "latents": "data=toy_clips or clips", "states": "data=pairs",
+    "prompts": "data=toy_prompts or prompts",
+}  # fmt: skip
+
+
+def misfits(values: Values) -> str:
+    """What does not fit together in a plain config; nothing if all does."""
+    return next((fault for rule in RULES if (fault := rule(values))), "")
+
+
+def _contents(values: Values) -> str:
+    module = values["module"]
+    learner = module["objective"] if _kind(module) == "CausalInitialization" else module
+    given, needed = GIVES.get(_kind(values["data"].get("content"))), NEEDS.get(_kind(learner))
+    if given is None or needed is None or needed <= given:
+        return ""
+    lacking = next(name for name in ("video", "states", "latents", "emphasis", "prompts") if name in needed - given)
+    return (
+        f"data.content gives {', '.join(sorted(given))}; {_kind(learner)} needs {', '.join(sorted(needed))}: "
+        f"choose {OPTIONS.get(lacking, OPTIONS['latents'])}"
+    )
+
+
+def _batches(values: Values) -> str:
+    """Batches divide among processes, as far as their number is written, and their micro-batches."""
+    trainer, batch = values["trainer"], values["data"].get("batch_size")
+    devices = str(trainer.get("devices", 1))
+    ranks = (int(devices) if devices.isdecimal() else 1) * int(trainer.get("num_nodes", 1))
+    for key, node in values["module"].items():
+        parts = node.get("micro_batches", 1) if isinstance(node, Mapping) and key.endswith("recipe") else 1
+        if isinstance(batch, int) and batch % (ranks * parts):
+            return (
+                f"data.batch_size is {batch}; it must be a multiple of {ranks * parts}: the number of processes "
+                f"({ranks}) times module.{key}.micro_batches ({parts})"
+            )
+    return ""
+
+
+def _levels(values: Values) -> str:
+    scores = values["module"].get("scores") or {}
+    low, high = scores.get("low", 0), scores.get("high", 1)
+    return f"module.scores.low is {low}; it must not be above module.scores.high ({high})" if low > high else ""
+
+
+def _heads(values: Values) -> str:
+    network = values.get("networks") or {}
+    dim, heads = network.get("dim", 0), network.get("heads", 1)
+    return f"networks.dim is {dim}; it must be a multiple of networks.heads ({heads})" if dim % heads else ""
+
+
+def _places(values: Values) -> str:
+    """A place embedding knows every token of a frame."""
+    places, geometry = (values.get("networks") or {}).get("places", 0), values["geometry"]
+    tokens = (geometry["height"] // geometry["patch"]) * (geometry["width"] // geometry["patch"])
+    if not places or places == tokens or _kind(values["module"]) != "Pretraining":
+        return ""
+    return f"networks.places is {places}; it must be 0 or the tokens of a frame of the geometry ({tokens})"
+
+
+def _lengths(values: Values) -> str:
+    """Clips that are made are long enough for what is cut from them."""
+    content = values["data"].get("content") or {}
+    frames, made = content.get("frames"), ((content.get("source") or {}).get("clips") or {}).get("frames")
+    if frames is None or made is None or frames <= made:
+        return ""
+    return f"data.content.frames is {frames}; data.content.source.clips.frames is only {made}"
+
+
+def _lessons(values: Values) -> str:
+    frames = values["geometry"]["frames"]
+    for index, lesson in enumerate(values["module"].get("lessons") or ()):
+        if frames % lesson["frames"]:
+            given = f"module.lessons[{index}].frames is {lesson['frames']}"
+            return f"{given}; it must divide geometry.frames ({frames})"
+    return ""
+
+
+def _kind(node: Any) -> str:
+    """The last word of what a node builds."""
+    return str(node.get("_target_", "")).rpartition(".")[2] if isinstance(node, Mapping) else ""
+
+
+RULES: Final[tuple[Callable[[Values], str], ...]] = (
+    _contents, _batches, _levels, _heads, _places, _lengths, _lessons
+)  # fmt: skip

@@ -103,7 +103,7 @@ def test_gradients_through_the_scores_stay_out_of_the_networks() -> None:
 
 def test_resting_ends_after_errors_and_leaves_frozen_parameters_frozen() -> None:
     network = torch.nn.Linear(2, 2)
-    network.bias.requires_grad_(requires_grad=False)
+    network.bias.requires_grad = False
     seen = []
 
     def failing() -> None:

@@ -263,12 +263,12 @@ def resting(network: nn.Module) -> Iterator[None]:
     """No parameter of a network gets gradients inside this block, though gradients may flow through it."""
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     for parameter in learning:
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad = False
     try:
         yield
     finally:
         for parameter in learning:
-            parameter.requires_grad_(requires_grad=True)
+            parameter.requires_grad = True
 
 
 def _lengths(chunks: int | Sequence[int] | None, geometry: Geometry) -> tuple[int, ...]:

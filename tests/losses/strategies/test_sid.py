@@ -98,7 +98,8 @@ def compared_real(clean: Tensor, noise: Tensor, teacher: torch.nn.Module) -> Ten
     noisy = add_noise(clean, noise, SIGMA[None])
     words = (tiny.prompts(1).double(), tiny.prompts(1, 2).double())
     conditional, unconditional = (noisy - LEVEL * teacher(noisy, SIGMA[None], prompt) for prompt in words)
-    return unconditional + 2.0 * (conditional - unconditional)
+    real: Tensor = unconditional + 2.0 * (conditional - unconditional)
+    return real
 
 
 def test_alpha_is_not_negative() -> None:

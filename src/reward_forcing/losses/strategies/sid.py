@@ -41,4 +41,5 @@ class SiD:
         """The loss; the samples' rewards do not matter."""
         difference = scores.real - scores.fake
         identity = difference * ((scores.real - clean) - self.alpha * difference) / scores.scale
-        return (samples.mine(self.weights(samples))[:, None, None, None, None] * identity).mean()
+        weights: Tensor = samples.mine(self.weights(samples))
+        return (weights[:, None, None, None, None] * identity).mean()

@@ -40,9 +40,7 @@ def test_studies_share_most_of_their_students(tmp_path: Path) -> None:
     known = {student.digest for student in sinks.students}
     for name in ("sink_ablation", "ema_in_training"):
         (plan,) = (plan for plan in plans if plan.name == name)
-        assert {student.digest for student in plan.students} <= known, (
-            "nothing is trained that sink_x_loss does not train"
-        )
+        assert {student.digest for student in plan.students} <= known, f"{name} trains what sink_x_loss does not"
     assert all(plan.whole for plan in plans)
 
 

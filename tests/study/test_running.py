@@ -60,9 +60,8 @@ class TestWholeStudy:
         assert status == 130
         assert any(name.endswith("student.safetensors") for name in files)
 
-    def test_what_was_there_was_not_made_again(
-        self, interrupted: tuple[Path, int, dict[str, int]], finished: Path
-    ) -> None:
+    @pytest.mark.usefixtures("finished")
+    def test_what_was_there_was_not_made_again(self, interrupted: tuple[Path, int, dict[str, int]]) -> None:
         runs, _, before = interrupted
         after = touched(runs)
         assert {name: after[name] for name in before} == before
@@ -112,17 +111,11 @@ class TestWholeStudy:
 def test_how_trainings_ended_is_told() -> None:
     (first, second) = make_plan(NAME, MORE, scale=FAST).students
     console = Console(record=True, width=200)
-    assert (
-        told([(first, Outcome(Path(), 2, "finished")), (second, Outcome(Path(), 2, "finished before"))], console) == 0
-    )
-    assert (
-        told(
-            [(first, Outcome(Path(), 1, "failed", note="out of memory")), (second, Outcome(Path(), 2, "finished"))],
-            console,
-        )
-        == 1
-    )
-    assert told([(first, Outcome(Path(), 1, "stopped")), (second, Outcome(Path(), 0, "not started"))], console) == 130
+    done, before = Outcome(Path(), 2, "finished"), Outcome(Path(), 2, "finished before")
+    failed, stopped = Outcome(Path(), 1, "failed", note="out of memory"), Outcome(Path(), 1, "stopped")
+    assert told([(first, done), (second, before)], console) == 0
+    assert told([(first, failed), (second, done)], console) == 1
+    assert told([(first, stopped), (second, Outcome(Path(), 0, "not started"))], console) == 130
     said = console.export_text()
     assert "failed: detached, seed 0: out of memory" in said
     assert "1 of 2 trainings failed; the same command tries them again" in said

@@ -22,7 +22,13 @@ SHIPPED: Final = "SHIPPED/"
 """Stands for the folder of the files that come with the project."""
 ALL: Final = "student"
 """The only cell of a study that varies nothing."""
-COMMON: Final = ("name=student", "resume=auto", "callbacks.sample_videos=null", "callbacks.progress=null")
+COMMON: Final = (
+    "name=student",
+    "resume=auto",
+    "callbacks.sample_videos=null",
+    "callbacks.progress=null",
+    "trainer.enable_progress_bar=false",
+)
 """How students of a study are trained: they belong to no study alone, continue, and are quiet."""
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reward_forcing.composition.configuration import ConfigurationError, compose
-from reward_forcing.launching import continuation, is_first, processes, require_processes
+from reward_forcing.launching import continuation, is_first, processes, require_alone, require_processes
 
 VARIABLES = ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "RANK")
 
@@ -81,3 +81,25 @@ def test_a_run_is_continued_as_it_was_started(
         monkeypatch.setenv(name, value)
     given = ["sink=static", "run_dir=old", "name=a b", "resume=runs/x"]
     assert continuation(given, Path("runs/a")) == f"{launcher} sink=static 'name=a b' run_dir=runs/a resume=auto"
+
+
+@pytest.mark.parametrize("overrides", [[], ["trainer.devices=4"], ["trainer.devices='2'"]])
+def test_jobs_of_a_sweep_may_have_devices_on_this_machine(overrides: list[str]) -> None:
+    require_alone(compose(overrides))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "variables", "message"),
+    [
+        ([], {"WORLD_SIZE": "2"}, r"WORLD_SIZE is 2: a sweep \(-m\) inside torchrun would be done by every process"),
+        (["trainer.devices=auto"], {}, r"trainer\.devices is auto; a sweep .* give a number"),
+        (["trainer=sharded"], {}, r"trainer\.num_nodes is 8; a job of a sweep .* allowed is 1"),
+    ],
+)
+def test_sweeps_that_cannot_be_started_are_refused(
+    overrides: list[str], variables: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=message):
+        require_alone(compose(overrides))

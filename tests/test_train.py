@@ -230,7 +230,16 @@ def test_jobs_are_labelled_by_what_differs() -> None:
     jobs = train.plan(["sink=none,ema", "seed=4", "run_dir=x"], multirun=True)
     assert [job.label for job in jobs] == ["sink=none", "sink=ema"]
     assert [str(job.config.run_dir) for job in jobs] == ["x/sink=none", "x/sink=ema"]
-    assert train.plan(["seed=4"])[0].label == ""
+    assert [job.choices for job in jobs] == [{"sink": "none"}, {"sink": "ema"}]
+    assert {job.sweep for job in jobs} == {Path("x")}
+    assert (train.plan(["seed=4"])[0].label, train.plan(["seed=4"])[0].sweep) == ("", None)
+
+
+def test_sweeps_go_on_unless_told_otherwise_in_a_folder_without_the_time() -> None:
+    (one,) = train.plan(["seed=4"], multirun=True)
+    assert (one.config.resume, str(one.config.run_dir)) == ("auto", "runs/distillation")
+    assert {job.config.resume for job in train.plan(["seed=4,5", "resume=never"], multirun=True)} == {"never"}
+    assert train.plan(["seed=4"])[0].config.resume == "never"
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ def _take_over(jobs: Sequence[Job], identities: Sequence[str]) -> None:
     elsewhere, here = known_runs(sharing.folders(sweep)), known_runs([sweep])
     owners: dict[str, Path] = {}
     for job, identity in zip(jobs, identities, strict=True):
+        if job.folder.is_symlink() and identity_of(RunFolder(job.folder)) != identity:
+            job.folder.unlink()  # it stood for a run that is gone, or for one with another config
         other = owners.get(identity) or same_run(job.folder, identity, elsewhere, here)
         owners.setdefault(identity, job.folder)
         if other and not in_use(job.folder):

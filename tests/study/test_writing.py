@@ -33,6 +33,7 @@ def made_up() -> dict[str, Any]:
         "pairs": 24,
         "equivalence": None,
     }
+    early = column("x", "clip", headline=False)
     student = {"name": "ema, seed 0", "config": "abc", "reused": False, "steps": 300, "seconds": 210.0}
     return {
         "schema": SCHEMA,

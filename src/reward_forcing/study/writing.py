@@ -14,7 +14,7 @@ from reward_forcing.study.analysis import SCHEMA, TEACHER
 
 Found = Mapping[str, Any]
 NOT_YET: Final = "Not run yet."
-BLOCK: Final = re.compile(r"(<!-- results:(\w+)((?: \w+)*) -->\n).*?(<!-- /results -->)", re.DOTALL)
+BLOCK: Final = re.compile(r"^(<!-- results:(\w+)((?: \w+)*) -->\n).*?^(<!-- /results -->)", re.DOTALL | re.MULTILINE)
 """`<!-- results:NAME PART ... -->`, what was found, `<!-- /results -->`; without parts, the usual ones."""
 USUAL: Final = ("verdicts", "table", "effects", "costs")
 

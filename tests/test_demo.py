@@ -10,7 +10,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from reward_forcing import demo
-from reward_forcing.toy.captions import COLOURS, SHAPES, parse
+from reward_forcing.study.prompts import study_prompts
 from reward_forcing.videos import read_clip
 
 CELLS = (*demo.SINKS, demo.TEACHER)
@@ -39,7 +39,7 @@ class TestFinishedDemo:
         assert Counter(entry["cell"] for entry in entries) == dict.fromkeys(CELLS, demo.FAST.prompts)
         for cell in CELLS:
             mine = [entry for entry in entries if entry["cell"] == cell]
-            assert [entry["prompt"] for entry in mine] == demo.demo_prompts(demo.FAST.prompts)
+            assert [entry["prompt"] for entry in mine] == study_prompts(demo.FAST.prompts)
             frames = 21 if cell == demo.TEACHER else demo.FAST.frames
             assert {entry["metadata"]["frames"] for entry in mine} == {frames}
 
@@ -76,20 +76,6 @@ class TestFinishedDemo:
         said = console.export_text()
         assert str(finished / "report.html") in said
         assert "reward-forcing train -m sink=none,static,ema loss=dmd,re_dmd" in said
-
-
-@pytest.mark.parametrize("count", [3, 24, 48])
-def test_prompts_are_different_captions(count: int) -> None:
-    prompts = demo.demo_prompts(count)
-    assert len(set(prompts)) == count
-    assert all(not parse(prompt).plain for prompt in prompts)
-
-
-def test_prompts_use_all_colours_and_shapes_equally() -> None:
-    captions = [parse(prompt) for prompt in demo.demo_prompts(24)]
-    assert set(Counter(caption.colour for caption in captions).values()) == {24 // len(COLOURS)}
-    assert set(Counter(caption.shape for caption in captions).values()) == {24 // len(SHAPES)}
-    assert sum(caption.pan in ("pan-slow", "pan-fast") for caption in captions) >= 12
 
 
 def test_the_full_demo_is_what_the_readme_promises() -> None:

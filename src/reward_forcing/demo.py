@@ -15,13 +15,11 @@ from reward_forcing import train
 from reward_forcing.composition import configuration
 from reward_forcing.generate import Request, Teaching, generate
 from reward_forcing.streaming import MemoryWish, load_streamer
-from reward_forcing.toy.captions import COLOURS, SHAPES, SPRITE_SPEEDS
+from reward_forcing.study.prompts import study_prompts
 
 SINKS: Final = ("none", "static", "ema")
 TEACHER: Final = "teacher"
 REFERENCE: Final = "ema"
-PANS: Final = ("pan-slow", "pan-fast", "pan-still", "pan-slow", "pan-fast", "pan-any")
-"""Pan words of the demo's prompts, in turns: mostly those under which a video must go on changing."""
 
 
 @dataclass(frozen=True)
@@ -86,22 +84,9 @@ def main(*, out: Path = Path("runs/demo"), fast: bool = False, seed: int = 0) ->
     return 0
 
 
-def demo_prompts(count: int) -> list[str]:
-    """Captions, different up to 48, that use every colour, shape and speed about equally often.
-
-    >>> demo_prompts(2)
-    ['red circle slow pan-slow', 'yellow triangle medium pan-still']
-    """
-    speeds = SPRITE_SPEEDS[:3]
-    return [
-        f"{COLOURS[i % 6]} {SHAPES[(i + i // 6) % 3]} {speeds[(i + i // 4) % 3]} {PANS[(2 * i + i // 5) % 6]}"
-        for i in range(count)
-    ]
-
-
 def stream_videos(out: Path, teacher: Path, scale: Scale, seed: int) -> None:
     """The student's videos under each sink, and the teacher's clips of the same prompts; what is there is kept."""
-    request = Request(prompts=demo_prompts(scale.prompts), seeds=(seed,), frames=scale.frames)
+    request = Request(prompts=study_prompts(scale.prompts), seeds=(seed,), frames=scale.frames)
     for sink in SINKS:
         if not is_complete(out, sink, scale.prompts):
             generate(out / "student.safetensors", out, request, wishes=[MemoryWish(sink=sink)])
@@ -127,7 +112,7 @@ def judge(out: Path, teacher: Path, scale: Scale, seed: int) -> None:
     evaluate(out / "manifest.jsonl", out, reference=REFERENCE)
     if (out / "speed.json").is_file():
         return
-    prompt = demo_prompts(1)[0]
+    prompt = study_prompts(1)[0]
     makers = {sink: load_streamer(out / "student.safetensors", wish=MemoryWish(sink=sink)) for sink in SINKS}
     read, chunks = Instruments(), scale.timed_chunks
     cells = [
@@ -148,7 +133,7 @@ def report(out: Path, console: Console) -> None:
 
     page = write_report(out / "results.json", speed=out / "speed.json", title="One student, three memories")
     print_table(out / "results.json")
-    example = demo_prompts(2)
+    example = study_prompts(2)
     console.print(f"\nReport: {page}\nVideos: {out / 'videos'}\nCurves: tensorboard --logdir {out}\n\nTry next:")
     for command in (
         f'reward-forcing generate {out}/student.safetensors --prompts "{example[0]}" --frames inf',

@@ -50,11 +50,7 @@ def made_up() -> dict[str, Any]:
         "reference": "none",
         "cells": ["none", "ema"],
         "baselines": ["truth"],
-        "columns": [
-            column("palette_drift"),
-            column("contrast", headline=False, optimised=True),
-            column("x", "clip", headline=False),
-        ],
+        "columns": [column("palette_drift"), column("contrast", headline=False, optimised=True), early],
         "estimates": [estimate("none", 0.5), estimate("ema", 0.3), estimate("truth", 0.0)],
         "differences": [difference],
         "effects": [],

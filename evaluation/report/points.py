@@ -42,8 +42,8 @@ def points(panels: Sequence[Panel]) -> bytes:
         figure = Figure(figsize=(2.0 + 2.3 * len(panels), 1.1 + 0.26 * len(names)), layout="constrained", dpi=DOTS)
         rows = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, panel in zip(rows, panels, strict=True):
-            for i, (name, value) in enumerate(panel.marks.items()):
-                axes.axvline(value, color=GREY, linestyle=("--", ":")[i % 2], linewidth=1, label=name)
+            for i, (name, mark) in enumerate(panel.marks.items()):
+                axes.axvline(mark, color=GREY, linestyle=("--", ":")[i % 2], linewidth=1, label=name)
             for y, value in enumerate(panel.cells.values()):
                 colour = COLOURS[y % len(COLOURS)]
                 axes.plot([value.low, value.high], [y, y], color=colour, linewidth=2.2)

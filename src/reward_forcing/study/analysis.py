@@ -133,4 +133,6 @@ def _effects(
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: plain(value) if isinstance(value, float | np.floating) else value for name, value in values.items()}
+    return {
+        name: plain(float(value)) if isinstance(value, float | np.floating) else value for name, value in values.items()
+    }

@@ -14,7 +14,7 @@ SOURCE = ROOT / "src/reward_forcing"
 
 FLOORS = (
     {"reward_forcing", "shapes"},
-    {"memory", "codecs", "flow", "seeding", "toy", "videos", "machine"},
+    {"memory", "codecs", "flow", "seeding", "toy", "videos", "machine", "safekeeping"},
     {"networks", "rewards", "losses", "data"},
     {"switching", "engine"},
     {"rollout", "sampling"},
@@ -23,7 +23,7 @@ FLOORS = (
     {"composition", "run_folder", "exports", "plan"},
     {"sweeps"},
     {"train", "launching", "training_help", "generate", "starts", "scripts", "stream_notes", "streaming", "schedules"}
-    | {"trajectories", "video_folder", "convert"},
+    | {"refusals", "trajectories", "video_folder", "convert"},
     {"evaluation"},
     {"cli", "arguments", "benchmark_arguments", "data_arguments", "evaluation_arguments", "demo", "study"},
 )

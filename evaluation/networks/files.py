@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import is_zipfile
 
 import torch
 from torch import Tensor, nn
 
-from reward_forcing.codecs.files import first_line, require_fit
+from reward_forcing.codecs.files import first_line, require_fit, unpickled
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -55,7 +54,7 @@ def _held(path: Path, place: str) -> Mapping[str, Any]:
             from safetensors.torch import load_file
 
             return dict(load_file(path))
-        return dict(torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path)))
+        return dict(unpickled(path))
     except Exception as error:  # torch and safetensors raise many kinds
         raise ValueError(f"{place}: {path} cannot be read as a file of tensors ({first_line(error)})") from error
 

@@ -54,11 +54,11 @@ def read_schedules(path: str | Path) -> tuple[Scheduled, ...]:
     videos = []
     if not Path(path).is_file():
         raise ValueError(f"prompts: {path} is not a file; give one with a video a line")
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(Path(path).read_bytes().splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            video = _scheduled(json.loads(line))
+            video = _scheduled(json.loads(line.decode("utf-8")))
         except ValueError as error:
             raise ValueError(f"prompts: {path}, line {number}: {error}") from error
         key = (video.prompt, video.seed)

@@ -3,7 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from pickle import UnpicklingError
+from typing import Any, Final
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor
@@ -31,10 +33,26 @@ def read_tensors(path: Path, place: str = "codec") -> dict[str, Tensor]:
 
             held: dict[str, Tensor] = load_file(path)
         else:
-            held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            held = unpickled(path)
         return dict(held)
     except Exception as error:  # torch and safetensors raise many kinds
         raise ValueError(f"{place}: {path} cannot be read as a file of tensors ({first_line(error)})") from error
+
+
+def unpickled(path: Path) -> Any:
+    """What a pickled file holds: tensors, numbers and containers, mapped where the format allows. The only reader.
+
+    Raises:
+        ValueError: the file is damaged, or holds other objects, which unpickling would run code for.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+    except UnpicklingError as error:
+        raise ValueError(
+            "it is damaged, or holds Python objects, which are never loaded: they could run code"
+        ) from error
+    except Exception as error:  # torch raises many kinds
+        raise ValueError(first_line(error)) from error
 
 
 def require_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], source: str, what: str) -> None:

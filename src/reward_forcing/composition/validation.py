@@ -135,12 +135,13 @@ def origin(config: DictConfig, place: str) -> str:
 
 
 def require_files(config: DictConfig) -> None:
-    """Check that all weights a run is to load exist, are whole and have the sizes of its geometry.
+    """Check that the device is there, and that all weights a run is to load exist, are whole and fit its geometry.
 
     Raises:
         ConfigurationError: some do not.
     """
     values = plain(config)
+    _require_device(str(values["trainer"].get("accelerator", "auto")))
     for place, node in _loaders({key: values[key] for key in ("module", "data", "callbacks")}):
         key = "source" if "source" in node else "path"
         source, written = str(node[key]), origin(config, f"{place}.{key}")
@@ -154,6 +155,16 @@ def require_files(config: DictConfig) -> None:
                 raise ConfigurationError(
                     f"geometry.{name} is {given}; {written} ({source}) was trained with {sizes[name]}"
                 )
+
+
+def _require_device(accelerator: str) -> None:
+    if accelerator in ("gpu", "cuda"):
+        from reward_forcing.machine import device_named
+
+        try:
+            device_named("cuda")
+        except ValueError as error:
+            raise ConfigurationError(f"trainer.accelerator is {accelerator!r}; {error}") from error
 
 
 def _loaders(values: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:

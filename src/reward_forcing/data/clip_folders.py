@@ -136,7 +136,6 @@ def latents_of(codec: LatentCodec, frames: Frames) -> np.ndarray:
 
 def scan(source: Path, folder: Path, form: Form) -> list[Entry]:
     """Look at every clip once; what an earlier run has seen and what has not changed since is not looked at again."""
-    folder.mkdir(parents=True, exist_ok=True)
     seen = {(entry.file, entry.caption, entry.size, entry.changed): entry for entry in _remembered(folder, form)}
     found = list(find_clips(source))
     if not found:
@@ -144,6 +143,7 @@ def scan(source: Path, folder: Path, form: Form) -> list[Entry]:
             f"data.shards: there are no clips in {source}; files ending in {', '.join(ENDINGS)} are looked for"
         )
     entries = []
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / SCAN).open("w", encoding="utf-8") as lines:
         lines.write(json.dumps({"form": asdict(form)}) + "\n")
         for entry in track(found, f"Looking at {source}", console=Console(stderr=True)):

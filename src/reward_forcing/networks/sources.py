@@ -9,14 +9,12 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Final
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from reward_forcing.codecs.files import fingerprint
+from reward_forcing.codecs.files import fingerprint, unpickled
 
 SIZES: Final = "network"
 """Where an export's metadata holds the constructor arguments of the network, as JSON."""
@@ -224,15 +222,9 @@ def _from_hub(source: str) -> Path:
 
 def _unpickled(path: Path, which: str | None) -> dict[str, Tensor]:
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except UnpicklingError as error:
-        raise ValueError(
-            f"weights: {path} is no file of tensors alone (it is damaged, or holds Python objects, which are never "
-            f"loaded: they could run code); allowed: {ALLOWED}"
-        ) from error
-    except Exception as error:  # torch raises many kinds
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"weights: {path} cannot be read as a file of tensors ({reason})") from error
+        held = unpickled(path)
+    except ValueError as error:
+        raise ValueError(f"weights: {path} cannot be read as a file of tensors ({error})") from error
     if not isinstance(held, Mapping):
         raise ValueError(f"weights: {path} is no mapping of names to tensors but a {type(held).__name__}")  # noqa: TRY004
     if "pytorch-lightning_version" in held:

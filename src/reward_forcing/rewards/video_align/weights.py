@@ -6,7 +6,6 @@ meanwhile.
 """
 
 import json
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from reward_forcing.codecs.files import first_line
+from reward_forcing.codecs.files import unpickled
 from reward_forcing.rewards.video_align.conversation import VIDEO_TOKEN
 from reward_forcing.rewards.video_align.model import ScoreModel
 from reward_forcing.rewards.video_align.template import REWARD_TOKENS
@@ -181,9 +180,9 @@ def network_config(folder: Path, tokenizer: Any) -> Any:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors in a file, mapped, by their names there. Raises ValueError when it is not a state dict."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise ValueError(f"{path}: not a state dict that torch can read safely ({first_line(error)})") from error
+        content = unpickled(path)
+    except ValueError as error:
+        raise ValueError(f"{path}: not a state dict that torch can read safely ({error})") from error
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"{path}: not a state dict; it must map names to tensors")
     return content

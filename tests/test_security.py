@@ -1,0 +1,104 @@
+"""What no file, caption, archive or variable of the environment may do."""
+
+import ast
+import io
+import os
+import pickle
+import tarfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from reward_forcing.codecs.files import unpickled
+from reward_forcing.data.tar import members, read_bytes
+
+ROOT = Path(__file__).parents[1]
+CODE = [
+    path for folder in ("src", "evaluation", "benchmarks", "tools") for path in sorted((ROOT / folder).rglob("*.py"))
+]
+RUN_CODE = {
+    "eval",
+    "exec",
+    "pickle.load",
+    "pickle.loads",
+    "torch.hub.load",
+    "yaml.load",
+    "shelve.open",
+    "marshal.loads",
+}
+
+
+def calls(path: Path) -> Iterator[tuple[str, str, dict[str, ast.expr]]]:
+    """Every call of a file: where, of what, and its keywords."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+            yield f"{path.relative_to(ROOT)}:{node.lineno}", ast.unparse(node.func), given
+
+
+EVERY = [call for path in CODE for call in calls(path)]
+
+
+def is_true(value: ast.expr | None) -> bool:
+    return isinstance(value, ast.Constant) and value.value is True
+
+
+def test_pickles_are_loaded_with_weights_only_and_nothing_is_evaluated() -> None:
+    loads = [call for call in EVERY if call[1] == "torch.load"]
+    assert loads, "the search works"
+    assert [place for place, _, given in loads if not is_true(given.get("weights_only"))] == []
+    assert [place for place, name, _ in EVERY if name in RUN_CODE] == []
+    assert [place for place, name, given in EVERY if name.endswith("np.load") and "allow_pickle" in given] == []
+    assert [place for place, _, given in EVERY if is_true(given.get("shell"))] == []
+
+
+def test_code_of_the_hub_is_never_run() -> None:
+    assert [place for place, _, given in EVERY if is_true(given.get("trust_remote_code"))] == []
+    assert [place for place, name, _ in EVERY if name.endswith((".extractall", ".extract", "unpack_archive"))] == []
+
+
+class Touches:
+    """Runs code where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return os.makedirs, (str(self.path), "511")  # any function will do
+
+
+@pytest.mark.parametrize("modern", [True, False])
+def test_code_inside_a_file_of_weights_does_not_run(modern: bool, tmp_path: Path) -> None:
+    file, sign = tmp_path / "a.pt", tmp_path / "sign"
+    if modern:
+        torch.save({"a": Touches(sign)}, file)
+    else:
+        file.write_bytes(pickle.dumps({"a": Touches(sign)}))
+    with pytest.raises(ValueError, match="Python objects, which are never loaded: they could run code"):
+        unpickled(file)
+    assert not sign.exists()
+
+
+def test_archives_are_read_where_they_lie(tmp_path: Path) -> None:
+    """A member named `../outside` is a name, never a place: members are read, not extracted."""
+    path = tmp_path / "in" / "a.tar"
+    path.parent.mkdir()
+    with tarfile.open(path, "w") as tar:
+        for name in ("../outside.txt", "/tmp/absolute.txt"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 2
+            tar.addfile(entry, io.BytesIO(b"hi"))
+    before = set(tmp_path.rglob("*"))
+    assert [read_bytes(path, member) for member in members(path)] == [b"hi", b"hi"]
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_the_withdrawn_releases_of_lightning_are_excluded() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert "lightning>=2.6.4" in wanted
+    locked = (ROOT / "requirements.txt").read_text().splitlines()
+    (lightning,) = [line for line in locked if line.startswith("lightning==")]
+    assert tuple(map(int, lightning.partition("==")[2].split(" ")[0].split("."))) >= (2, 6, 4)

@@ -43,7 +43,9 @@ def test_a_run_leaves_its_config_checkpoints_export_and_summary(finished: Outcom
     }
     assert {path.name for path in (finished.folder / "checkpoints").iterdir()} == {
         "step=2.ckpt",
+        "step=2.ckpt.sha256",
         "step=4.ckpt",
+        "step=4.ckpt.sha256",
         "last.ckpt",
     }
     assert (finished.folder / "checkpoints" / "last.ckpt").resolve().name == "step=4.ckpt"

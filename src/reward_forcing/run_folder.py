@@ -1,10 +1,25 @@
 """What every run is told about itself, and where it may write."""
 
 import json
-from collections.abc import Mapping
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from socket import gethostname
 from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from reward_forcing.safekeeping import damage, write_text
+
+LOCK: Final = ".lock"
+HOLDER: Final = ".lock.json"
+"""Which process holds the lock, for others to tell."""
+
+ORPHANS: Final = 15.0
+"""Seconds that the loader processes of a run that was killed may take to notice."""
 
 FREE_TO_CHANGE: Final = (
     "run_dir",
@@ -89,6 +104,35 @@ class RunFolder:
         """What the run said, where it had a process of its own; why it failed."""
         return self.path / "log.txt"
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other runs out of the folder. What a run that died leaves behind keeps nobody out.
+
+        Raises:
+            ValueError: another run is in the folder, or nothing can be written there.
+        """
+        holder, lock = self.path / HOLDER, FileLock(self.path / LOCK)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=ORPHANS if _is_gone(self.noted(holder)) else 0)
+            write_text(holder, json.dumps({"pid": os.getpid(), "host": gethostname()}))
+        except Timeout as error:
+            other = self.noted(holder)
+            raise ValueError(
+                f"run_dir is {self.path}, in which another run is writing (process {other.get('pid', 'unknown')} on "
+                f"{other.get('host', 'an unknown machine')}); allowed: another run_dir=..., or waiting for its end"
+            ) from error
+        except OSError as error:
+            raise ValueError(f"run_dir is {self.path}, where nothing can be written: {error}") from error
+        try:
+            yield
+        finally:
+            for file in (holder, self.path / LOCK):
+                file.unlink(missing_ok=True)
+            lock.release()
+            with suppress(OSError):  # nothing came of it
+                self.path.rmdir()
+
     def noted(self, file: Path) -> dict[str, Any]:
         """What one of the folder's JSON files says; nothing where it is not there."""
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
@@ -103,11 +147,11 @@ class RunFolder:
         """Where to continue from; None: start afresh.
 
         Raises:
-            ValueError: the folder is in use and `resume` is "never", or there is no such checkpoint.
+            ValueError: the folder is in use and `resume` is "never", or there is no such checkpoint, or none is whole.
         """
         if resume == "auto":
-            return self.last if self.last.exists() else None
-        if self.path.is_dir() and any(self.path.iterdir()):
+            return newest_whole(self.last)
+        if self.path.is_dir() and {path.name for path in self.path.iterdir()} - {LOCK, HOLDER, self.log.name}:
             if resume == "never":
                 raise ValueError(
                     f"run_dir is {self.path}, which is not empty; allowed: resume=auto to continue it, "
@@ -121,11 +165,55 @@ class RunFolder:
 
 
 def checkpoint_at(path: Path) -> Path:
-    """The checkpoint that a path means: itself, or the newest of a run's folder. Raises ValueError if there is none."""
+    """The checkpoint that a path means: itself, or the newest of a run's folder.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+    """
     file = RunFolder(path).last if path.is_dir() and not (path / ".metadata").exists() else path
     if not file.exists():
         raise ValueError(f"resume is {path}; allowed: never, auto, or the path of a checkpoint or of a run's folder")
+    if problem := damage(file):
+        raise ValueError(f"resume is {path}; {problem}; allowed: an older checkpoint of {file.parent}")
     return file
+
+
+def newest_whole(last: Path) -> Path | None:
+    """The newest checkpoint that is not damaged: `last` or one before it; None where there are no checkpoints.
+
+    Raises:
+        ValueError: there are some, and all are damaged.
+    """
+    candidates = _newest_first(last)
+    for path in candidates:
+        if not (problem := damage(path)):
+            return path
+        logging.getLogger(__name__).warning(f"{path}: {problem}; the checkpoint before it is taken")
+    if candidates:
+        raise ValueError(f"resume is auto, but no checkpoint in {last.parent} is whole; allowed: another run_dir=...")
+    return None
+
+
+def _newest_first(last: Path) -> list[Path]:
+    """`last`, and the checkpoints of earlier steps than the one it stands for."""
+    steps = {int(path.stem.partition("=")[2]): path for path in last.parent.glob("step=*.ckpt")}
+    known = last.is_symlink() or last.exists()
+    target = last.readlink().stem.partition("=")[2] if last.is_symlink() else ""
+    limit = int(target) if target.isdecimal() else max(steps, default=0) + 1
+    return [*([last] if known else []), *(steps[step] for step in sorted(steps, reverse=True) if step < limit)]
+
+
+def _is_gone(holder: Mapping[str, Any]) -> bool:
+    """Whether a process of this machine that held a lock has ended, so that only its children may still hold it."""
+    if holder.get("host") != gethostname():
+        return False
+    try:
+        os.kill(int(holder["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

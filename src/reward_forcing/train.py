@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,11 +25,13 @@ from reward_forcing.launching import (
     require_processes,
 )
 from reward_forcing.run_folder import RunFolder, RunSettings, changes, checkpoint_at
+from reward_forcing.safekeeping import write_text
 from reward_forcing.sweeps.afterwards import After, function_named, name_of
 from reward_forcing.sweeps.identity import config_hash
 from reward_forcing.sweeps.jobs import Job, Outcome, folder_name
 from reward_forcing.sweeps.processes import end_with_parent, finished
 from reward_forcing.sweeps.running import run_all
+from reward_forcing.sweeps.sharing import identity_of
 from reward_forcing.sweeps.table import tell
 
 TRACEBACK_HINT = "(HYDRA_FULL_ERROR=1 shows where this was found.)\n"
@@ -87,18 +90,21 @@ def run(config: DictConfig) -> Outcome:
     """Do one run, or continue it.
 
     Raises:
-        ValueError: the run's folder is in use, its config has changed, or a constructor refuses a value.
+        ValueError: the run's folder is in use or its checkpoints are damaged, its config has changed, or a constructor
+            refuses a value.
     """
     validation.require_files(config)
     values = configuration.plain(config)
     settings: RunSettings = configuration.build(config, "settings")
     folder = RunFolder(Path(settings.run_dir))
-    checkpoint = _checkpoint(folder, settings.resume)
-    if checkpoint and is_first():
-        _require_unchanged(checkpoint, values)
     if settings.resume == "auto" and folder.finished_steps >= settings.max_steps:
+        _require_unchanged(folder.last, values)
         return replace(finished(folder), state="finished before")
-    return _fit(config, values, folder, checkpoint)
+    with folder.alone() if is_first() else nullcontext():
+        checkpoint = _checkpoint(folder, settings.resume)
+        if checkpoint and is_first():
+            _require_unchanged(checkpoint, values)
+        return _fit(config, values, folder, checkpoint)
 
 
 def perform(job: Job, after: str = "") -> Outcome:
@@ -138,8 +144,9 @@ def _checkpoint(folder: RunFolder, resume: str) -> Path | None:
 
 def _require_unchanged(checkpoint: Path, values: Mapping[str, Any]) -> None:
     """Refuse to continue a run under another config."""
-    before = RunFolder(checkpoint.parents[1]).config
-    if not before.is_file():
+    folder = RunFolder(checkpoint.parents[1])
+    before = folder.config
+    if not before.is_file() or identity_of(folder) == config_hash(values):  # the same files may lie elsewhere
         return
     old = OmegaConf.to_container(OmegaConf.load(before))
     assert isinstance(old, dict)
@@ -167,8 +174,7 @@ def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoi
     trainer: Trainer = make_trainer(logger=loggers, callbacks=[*callbacks, latest, notes])
     data, module = configuration.build(config, "data"), configuration.build(config, "module")
     if trainer.is_global_zero:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        folder.config.write_text(OmegaConf.to_yaml(OmegaConf.create(values)), encoding="utf-8")
+        write_text(folder.config, OmegaConf.to_yaml(OmegaConf.create(values)))
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=False)
     done = Outcome(folder.path, trainer.global_step, "stopped", notes.seconds, latest.scalars)
     if trainer.global_step < values["trainer"]["max_steps"]:
@@ -180,7 +186,7 @@ def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoi
         summary = {"name": values["name"], "steps": done.steps, "seconds": done.seconds, "scalars": dict(done.scalars)}
         summary |= {**notes.about, "started": notes.started}
         summary |= record(values, done.steps, trainer.strategy.root_device)
-        folder.summary.write_text(json.dumps(summary, indent=2), encoding="utf-8")
+        write_text(folder.summary, json.dumps(summary, indent=2))
     return done
 
 

@@ -173,6 +173,7 @@ def test_what_is_built_gets_plain_containers() -> None:
 def test_a_sweep_of_nothing_is_one_job() -> None:
     assert sweep([], {}) == [[]]
     assert sweep(["a=1", "a=2,3"], {}) == [["a=2"], ["a=3"]]
+    assert sweep(["~a.b", "c=1,2"], {}) == [["~a.b", "c=1"], ["~a.b", "c=2"]]
 
 
 def test_what_a_value_refers_to_names_who_has_it() -> None:

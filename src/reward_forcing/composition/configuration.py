@@ -146,5 +146,5 @@ def sweep(overrides: Sequence[str], axes: Mapping[str, str]) -> list[list[str]]:
             )
         swept = override.is_sweep_override()
         values = list(override.sweep_string_iterator()) if swept else [override.get_value_element_as_str()]
-        choices[key] = [f"{key}={value}" for value in values]
+        choices[key] = [str(override.input_line)] if override.is_delete() else [f"{key}={value}" for value in values]
     return [list(job) for job in itertools.product(*choices.values())]

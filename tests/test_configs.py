@@ -13,7 +13,10 @@ from reward_forcing.composition.validation import validate
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.toy.captions import VOCABULARY
 
-NEEDED = {"data=clips": "data.content.source.path=x", "data=videos": "data.content.source.path=x"}
+NEEDED = {"data=clips": "data.content.source.path=x", "data=toy_videos": "module=codec_training"}
+NEEDED |= {"data=videos": "data.content.source.path=x module=codec_training"}
+NEEDED |= {"module=pretraining": "data=toy_clips", "module=causal_init": "data=toy_clips"}
+NEEDED |= {"module=codec_training": "data=toy_videos"}
 NEEDED |= {"data=pairs": "data.content.source.path=x", "data=prompts": "data.content.prompts.path=x"}
 NEEDED |= dict.fromkeys(("codec=tiny_wan", "text=umt5", "text=umt5_cached"), "checkpoints=wan")
 NEEDED |= dict.fromkeys(("reward=clip", "reward=optical_flow", "reward=video_align"), "checkpoints=wan")
@@ -24,7 +27,7 @@ CHOICES = [(group, option) for group in groups() for option in options(group)]
 @pytest.mark.parametrize(("group", "option"), CHOICES, ids=str)
 def test_every_option_composes_and_passes(group: str, option: str) -> None:
     choice = f"{group}={option}"
-    validate(compose([choice, *([NEEDED[choice]] if choice in NEEDED else [])]))
+    validate(compose([choice, *NEEDED.get(choice, "").split()]))
 
 
 @pytest.mark.parametrize(("sink", "loss"), itertools.product(options("sink"), options("loss")))
@@ -39,8 +42,8 @@ def test_every_sink_goes_with_every_loss(sink: str, loss: str) -> None:
 @pytest.mark.parametrize("reward", options("reward"))
 @pytest.mark.parametrize("module", options("module"))
 def test_every_reward_goes_with_every_module(module: str, reward: str) -> None:
-    choice = f"reward={reward}"
-    validate(compose([f"module={module}", choice, *([NEEDED[choice]] if choice in NEEDED else [])]))
+    choices = [f"module={module}", f"reward={reward}"]
+    validate(compose([*choices, *(word for choice in choices for word in NEEDED.get(choice, "").split())]))
 
 
 @pytest.mark.parametrize("name", options("experiments"))

@@ -32,7 +32,7 @@ def config_of(noted: Mapping[str, Any], path: str, *, sink: str | None, override
         for key, value in values.items() if same else ():
             if f"{group}.{key}" not in given:
                 _fill_in(config, f"{group}.{key}", value, path)
-    validation.check_values(config)
+    validation.check_values(config, configuration.plain(config))
     return config
 
 

@@ -60,7 +60,7 @@ def write(folder: Path) -> Path:
     small_runs.write_exports(folder)
     student = write_student(folder / "student.safetensors", notes())
     (folder / "cut.safetensors").write_bytes(student.read_bytes()[:-100])
-    (folder / "code.pt").write_bytes(pickle.dumps({"generator": Code(folder)}))
+    (folder / "code.pt").write_bytes(pickle.dumps({"generator": Code(folder)}, protocol=2))
     torch.save([1, 2], folder / "list.pt")
     _write_shards(folder)
     return folder

@@ -36,7 +36,7 @@ def validate(config: DictConfig) -> None:
     for key in values:
         if key not in known:
             raise ConfigurationError(f"{key}: there is no such key{suggest(str(key), map(str, known))}")
-    check_values(config)
+    check_values(config, values)
     for group in CHEAP:
         if not _loads(values[group]):
             build(config, group)
@@ -44,13 +44,16 @@ def validate(config: DictConfig) -> None:
         raise ConfigurationError(fault)
 
 
-def check_values(config: DictConfig) -> None:
+def check_values(config: DictConfig, values: Mapping[str, Any]) -> None:
     """Check keys, types and ranges of a config of any kind; nothing is imported.
+
+    Args:
+        config: composed.
+        values: the same, plain.
 
     Raises:
         ConfigurationError: the first that is wrong, told about the place where it was written.
     """
-    values = plain(config)
     try:
         check_constructors(values)
         check_ranges(values)

@@ -125,8 +125,9 @@ def test_signals_are_given_back_after_a_failure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["every", "keep", "keep_every"])
 def test_numbers_out_of_range(name: str) -> None:
+    settings: dict[str, Any] = {"every": 1, name: 0}
     with pytest.raises(ValueError, match=f"callbacks.checkpoints.{name} is 0"):
-        Checkpoints(folder="x", **{"every": 1, name: 0})
+        Checkpoints(folder="x", **settings)
 
 
 def test_fewer_than_none_of_the_best() -> None:
@@ -185,7 +186,7 @@ def test_some_stay_for_good_and_the_best_too(tmp_path: Path) -> None:
 
 
 def test_the_best_are_remembered_and_may_be_the_lowest(tmp_path: Path) -> None:
-    best = {"every": 2, "keep": 1, "keep_best": 1, "best_by": "walk/height", "better": "lower"}
+    best: dict[str, Any] = {"every": 2, "keep": 1, "keep_best": 1, "best_by": "walk/height", "better": "lower"}
     fit(tmp_path, steps=4, **best)
     fit(tmp_path, steps=8, resume=tmp_path / "last.ckpt", **best)
     assert names(tmp_path) == {"step=2.ckpt", "step=8.ckpt", "last.ckpt"}

@@ -21,6 +21,7 @@ from reward_forcing.callbacks.sample_videos import StudentSampler
 from reward_forcing.codecs.toy_codec import ToyCodec
 from reward_forcing.composition.places import shipped
 from reward_forcing.rollout import Rollout
+from reward_forcing.shapes import Geometry
 from tests import tiny, training
 from tests.rewards.pixels import Pixels
 
@@ -139,7 +140,7 @@ def test_real_metrics_of_the_evaluation_are_taken() -> None:
     assert all(isinstance(metric, HeldOutMetric) for metric in metrics.values())
     words = ["red circle fast pan-slow", "blue cross slow plain"]
     codec = ToyCodec(channels=tiny.SIZES["channels"], width=8)
-    geometry = training.Geometry(channels=tiny.SIZES["channels"], height=8, width=8, frames=3, chunk_frames=1)
+    geometry = Geometry(channels=tiny.SIZES["channels"], height=8, width=8, frames=3, chunk_frames=1)
     sampler = StudentSampler(
         rollout=Rollout(levels=training.LEVELS, memory=training.memory()), geometry=geometry, chunks=3
     )

@@ -10,10 +10,13 @@ import pytest
 
 from reward_forcing import train
 from reward_forcing.arguments import parser
+from reward_forcing.study.command import parser as study_parser
+from reward_forcing.study.planning import studies
 
 ROOT = Path(__file__).parents[1]
 INVENTED = {f"docs/how-to/add-{what}.md" for what in ("a-sink", "a-loss", "a-reward", "an-experiment")}
-"""Pages whose commands name what the reader is about to write; `tests/properties/test_how_to*.py` follow them."""
+INVENTED |= {"docs/tutorial/first-ablation.md"}
+"""Pages whose commands name what the reader is about to write; `tests/properties` follows them."""
 
 
 @cache
@@ -45,7 +48,8 @@ TRAINING = [
     for words in commands(page)
     if words[:1] == ["train"] and not {"--help", "--cfg"} & set(words)
 ]
-OTHERS = [(page, words) for page in pages() for words in commands(page) if words[:1] != ["train"]]
+STUDIES = [(page, words[1:]) for page in pages() for words in commands(page) if words[:1] == ["study"]]
+OTHERS = [(page, words) for page in pages() for words in commands(page) if words[0] not in ("train", "study")]
 
 
 def name(case: object) -> str | None:
@@ -57,6 +61,12 @@ def test_trainings_that_pages_show_can_be_planned(page: str, words: list[str]) -
     overrides = [word for word in words if word not in {"-m", "--multirun", "--plan"}]
     jobs = train.plan(overrides, multirun=not {"-m", "--multirun"}.isdisjoint(words))
     assert jobs, page
+
+
+@pytest.mark.parametrize(("page", "words"), STUDIES, ids=name)
+def test_studies_that_pages_show_exist(page: str, words: list[str]) -> None:
+    given = study_parser().parse_intermixed_args(words)
+    assert page in INVENTED or given.name is None or given.name in studies()
 
 
 @pytest.mark.parametrize(("page", "words"), OTHERS, ids=name)
@@ -94,3 +104,14 @@ def test_make_targets_that_pages_name_exist() -> None:
 def test_files_that_the_contribution_guide_names_exist() -> None:
     for path in re.findall(r"`((?:src|tests|tools|docs)/[\w./-]+)`", read("CONTRIBUTING.md")):
         assert (ROOT / path).exists(), path
+
+
+def test_every_page_is_in_the_index() -> None:
+    """Of docs/, those of decisions and explanation in indices of their own."""
+    for folder in ("docs", "docs/explanation", "docs/decisions"):
+        index = f"{folder}/README.md"
+        linked = {((ROOT / folder) / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)", read(index))}
+        inside = {page for page in pages() if page.startswith(f"{folder}/") and page != index}
+        apart = {page for page in inside if folder == "docs" and Path(page).parent.name in ("explanation", "decisions")}
+        missing = [page for page in inside - apart if (ROOT / page).resolve() not in linked]
+        assert not missing, f"{index} has no link to {', '.join(missing)}"

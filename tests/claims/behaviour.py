@@ -65,7 +65,8 @@ def differences(found: Found, metric: str, window: str) -> dict[Pair, Interval]:
         if (one["metric"], one["window"]) == (metric, window) and None not in (one["low"], one["high"]):
             pair = (one["cell"], found["reference"]) if "cell" in one else _levels(one["name"])
             known.setdefault(pair, (one["mean"], one["low"], one["high"]))
-    return {**{pair[::-1]: (-mean, -high, -low) for pair, (mean, low, high) in known.items()}, **known}
+    turned = {(second, first): (-mean, -high, -low) for (first, second), (mean, low, high) in known.items()}
+    return {**turned, **known}
 
 
 def _levels(name: str) -> Pair:

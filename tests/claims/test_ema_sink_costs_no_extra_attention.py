@@ -24,7 +24,7 @@ def operations(sink: SinkStrategy, window: int | None = WINDOW) -> int:
     """Floating-point operations of a streamed video, as torch counts them."""
     with FlopCounterMode(display=False) as counter:
         video(rollout(sink, window), tiny.network(), CHUNKS)
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 def planned(geometry: Geometry, sizes: Sizes, words: int) -> int:

@@ -40,7 +40,7 @@ class Judge(nn.Module):
     def forward(self, clean: Tensor, prompts: Any) -> Tensor:
         assert len(prompts) == len(clean)
         self.differentiable.append(clean.requires_grad)
-        rewards: Tensor = BlackBox.apply(self.scale * clean.mean((1, 2, 3, 4)))  # type: ignore[no-untyped-call]
+        rewards: Tensor = BlackBox.apply(self.scale * clean.mean((1, 2, 3, 4)))
         assert rewards.requires_grad
         return rewards
 

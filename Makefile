@@ -3,17 +3,20 @@ PYTHON ?= python3
 WORKERS ?= 2
 GOLDENS ?=
 DEMO ?=
+MINUTES ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo bench bench-gpu test check format requirements clean
+.PHONY: faults soak help setup demo bench bench-gpu test check format requirements clean
 
 help:
 	@echo "make demo     set up, then distil, stream and judge videos in the toy world"
 	@echo "make test     set up, then lint, types, house limits and tests"
 	@echo "make check    lint, types, house limits, floors"
+	@echo "make faults   break files, disks, processes and input on purpose; in minutes"
+	@echo "make soak     stream for an hour (MINUTES=60): memory, handles and latency flat, the same bytes twice"
 	@echo "make format   lay the code out"
 	@echo "make bench    ratios of times that should be near one, planned memory, what judging costs; on a CPU"
 	@echo "make bench-gpu  speed and memory of the 1.3B model with random weights, on an NVIDIA GPU"
@@ -44,6 +47,13 @@ demo: setup
 
 test: check
 	$(BIN)/pytest -n $(WORKERS) $(if $(GOLDENS),--goldens=$(GOLDENS))
+
+faults: setup
+	EXAMPLES=60 $(BIN)/pytest tests/faults tests/faults/long_processes.py tests/bad_input tests/properties/test_config_values.py tests/properties/test_readers.py tests/test_security.py tests/test_refusals.py
+
+soak: setup
+	$(BIN)/python tools/soak.py --minutes $(MINUTES)
+	$(BIN)/python tools/soak.py --twice
 
 check: setup
 	$(BIN)/ruff check .

@@ -20,6 +20,10 @@ FOLDERS = ("src", "evaluation", "benchmarks", "tools")
 CODE = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 RUN_CODE = {"eval", "exec", "pickle.load", "pickle.loads", "torch.hub.load", "yaml.load", "shelve.open"}
 
+DATED = {f"src/reward_forcing/{name}.py" for name in ("callbacks/progress_notes", "sweeps/record", "study/outcome")}
+DATED |= {"benchmarks/common.py"}
+"""Files that write down on which day something was done, and measure nothing by it."""
+
 
 def calls(path: Path) -> Iterator[tuple[str, str, dict[str, ast.expr]]]:
     """Every call of a file: where, of what, and its keywords."""
@@ -43,6 +47,13 @@ def test_pickles_are_loaded_with_weights_only_and_nothing_is_evaluated() -> None
     assert [place for place, name, _ in EVERY if name in RUN_CODE] == []
     assert [place for place, name, given in EVERY if name.endswith("np.load") and "allow_pickle" in given] == []
     assert [place for place, _, given in EVERY if is_true(given.get("shell"))] == []
+
+
+def test_durations_do_not_depend_on_the_time_of_day() -> None:
+    """A clock that is set, or jumps, changes no figure and no wait."""
+    assert [place for place, name, _ in EVERY if name in ("time.time", "time.ctime", "time.localtime")] == []
+    asked = {place.partition(":")[0] for place, name, _ in EVERY if name.endswith(("datetime.now", "datetime.utcnow"))}
+    assert asked <= DATED
 
 
 def test_code_of_the_hub_is_never_run() -> None:

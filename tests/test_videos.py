@@ -48,6 +48,14 @@ def test_a_clip_may_be_written_in_pieces(tmp_path: Path) -> None:
     assert torch.equal(read_clip(tmp_path / "clip.mkv").frames, frames)
 
 
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+def test_the_same_frames_make_the_same_file(ending: str, tmp_path: Path) -> None:
+    clip = Clip(noise(4), 8.0)
+    for name in ("one", "other"):
+        write_clip(tmp_path / f"{name}{ending}", clip)
+    assert (tmp_path / f"one{ending}").read_bytes() == (tmp_path / f"other{ending}").read_bytes()
+
+
 def test_what_was_written_before_an_error_is_readable(tmp_path: Path) -> None:
     def interrupted() -> None:
         with ClipWriter(tmp_path / "clip.mkv", 16) as writer:

@@ -53,9 +53,12 @@ class Format:
     quality: dict[str, str] = field(default_factory=dict)
 
 
+EXACT: Final = {"fflags": "+bitexact"}
+"""No random numbers and no date in the file: the same frames make the same bytes."""
+
 FORMATS: Final = {
-    ".mkv": Format("matroska", "ffv1", "bgr0"),  # RGB without colour conversion: every level comes back
-    ".mp4": Format("mp4", "libx264", "yuv420p", {"movflags": "+faststart"}, {"crf": "16", "preset": "medium"}),
+    ".mkv": Format("matroska", "ffv1", "bgr0", EXACT),  # RGB without colour conversion: every level comes back
+    ".mp4": Format("mp4", "libx264", "yuv420p", {"movflags": "+faststart", **EXACT}, {"crf": "16", "preset": "medium"}),
 }
 
 

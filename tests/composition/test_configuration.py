@@ -1,4 +1,5 @@
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,18 @@ def test_file_names_need_no_quotes(value: str) -> None:
 def test_what_can_be_read_stays_as_it_is() -> None:
     given_overrides = ["sink=none,ema", "a=[1,2]", "b='x=y'", "c=[", "d"]
     assert readable(given_overrides) == given_overrides
+
+
+@pytest.mark.parametrize("path", ["/a b/ünï 日本/c", 'runs/a"b', "x\\y/ü", "/a b/(c)", "zwölf"])
+def test_paths_mean_themselves(path: str) -> None:
+    assert plain(compose([f"run_dir={path}"]))["run_dir"] == path
+
+
+def test_folders_of_options_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "mit Leerzeichen, ü"
+    (folder / "sink").mkdir(parents=True)
+    shutil.copy(shipped("configs/sink/static.yaml"), folder / "sink" / "mine.yaml")
+    assert plain(compose(["sink=mine"], folders=[str(folder)]))["sink"]["frames"] == 3
 
 
 def test_what_composing_refuses_is_explained() -> None:

@@ -45,9 +45,8 @@ def compose(overrides: Sequence[str] = (), *, name: str = "train", folders: Sequ
     """
     register_resolvers()
     overrides = readable(overrides)
-    extra = [
-        f"hydra.searchpath=[{','.join(f'file://{path}' for path in (ROOT, *map(Path.absolute, map(Path, folders))))}]"
-    ]
+    places = [f'"file://{path}"' for path in (ROOT, *map(Path.absolute, map(Path, folders)))]
+    extra = [f"hydra.searchpath=[{','.join(places)}]"]
     try:
         with hydra.initialize_config_dir(str(shipped("configs")), version_base="1.3"):
             return hydra.compose(name, [*overrides, *(extra if folders else [])], return_hydra_config=True)
@@ -66,15 +65,20 @@ def compose(overrides: Sequence[str] = (), *, name: str = "train", folders: Sequ
 
 
 def readable(overrides: Sequence[str]) -> list[str]:
-    """Overrides with values quoted that Hydra could not read because there is a `=` in them, as in file names."""
+    """Overrides with values quoted that Hydra could not read because they are names or paths.
+
+    >>> readable(["run_dir=runs/a=b", "name=zwölf", "seed=3"])
+    ['run_dir="runs/a=b"', 'name="zwölf"', 'seed=3']
+    """
     parser, quoted = OverridesParser.create(), []
     for override in overrides:
         key, equals, value = override.partition("=")
         try:
             parser.parse_override(override)
         except HydraException:
-            is_name = "=" in value and value[0] not in "'\"[{"
-            quoted.append(f'{key}{equals}"{value}"' if is_name else override)
+            is_name = value[:1] not in (*"'\"[{", "") and ("=" in value or "/" in value or not value.isascii())
+            escaped = value.replace('"', '\\"')
+            quoted.append(f'{key}{equals}"{escaped}"' if is_name else override)
         else:
             quoted.append(override)
     return quoted

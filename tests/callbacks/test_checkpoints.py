@@ -256,3 +256,10 @@ def test_the_latest_outputs(tmp_path: Path) -> None:
     latest = LatestOutputs()
     fit(tmp_path, latest, steps=4)
     assert latest.scalars == {"loss": -3.0, "walk/place": 3.0, "walk/height": -4.0}
+
+
+def test_a_continued_run_knows_what_was_reported_before(tmp_path: Path) -> None:
+    one, other = LatestOutputs(), LatestOutputs()
+    fit(tmp_path, one, steps=4)
+    fit(tmp_path, other, steps=4, resume=tmp_path / "last.ckpt")
+    assert other.scalars == one.scalars

@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -131,8 +132,6 @@ class Checkpoints(Checkpoint):
     def _write(self, trainer: Trainer, path: Path) -> str:
         """Write a checkpoint, put it in its place and remove what is not kept; what went wrong."""
         try:
-            if trainer.is_global_zero:
-                remove(aside(path))
             _save_on_all(trainer, aside(path))
             if trainer.is_global_zero:
                 publish(path)
@@ -182,6 +181,9 @@ def kept(
 
 def _save_on_all(trainer: Trainer, path: Path) -> None:
     """Save; all ranks meet at the end, those that failed, too."""
+    if trainer.is_global_zero:
+        with suppress(OSError):  # then saving will say why
+            remove(path)
     try:
         trainer.save_checkpoint(path)
     except (OSError, CheckpointException):

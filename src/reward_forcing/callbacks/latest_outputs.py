@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 
 class LatestOutputs(Callback):
-    """Remembers the newest scalar of each name, for summaries."""
+    """Remembers the newest scalar of each name, for summaries; a continued run goes on from those before."""
 
     def __init__(self) -> None:
         self._latest: dict[str, Tensor] = {}
@@ -27,3 +28,11 @@ class LatestOutputs(Callback):
     ) -> None:
         """Take note."""
         self._latest.update(outputs)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The newest values."""
+        return self.scalars
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from them."""
+        self._latest = {name: torch.tensor(value) for name, value in state_dict.items()}

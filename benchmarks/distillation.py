@@ -1,18 +1,18 @@
 """Seconds and peak memory of a student's and a fake score's step of distillation; random weights and prompts."""
 
 import statistics
-import time
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from benchmarks.common import synchronise
+from benchmarks.common import clock
 from benchmarks.streaming import Scene, network_of, rollout_of
+from reward_forcing.engine.reference import Engine
 from reward_forcing.losses.strategies.dmd import DMD
 from reward_forcing.modules.distillation import Distillation, Frozen, ScoreSettings
 from reward_forcing.modules.steps import Batch, Recipe, is_student_turn
@@ -47,21 +47,20 @@ class Watch(Callback):
         """Start the clock."""
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        synchronise(self.device)
-        self.started = time.perf_counter()
+        self.started = clock(self.device)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any, **__: Any) -> None:
         """Note what the step took."""
-        synchronise(self.device)
+        ended = clock(self.device)
         assert isinstance(pl_module, Distillation)
         student = is_student_turn(trainer.global_step - 1, pl_module.fake_score_steps)
         turn = "student" if student else "fake_score"
-        self.seconds[turn].append(time.perf_counter() - self.started)
+        self.seconds[turn].append(ended - self.started)
         if self.device.type == "cuda":
             self.bytes[turn] = max(self.bytes[turn], torch.cuda.max_memory_allocated(self.device))
 
 
-def module_of(scene: Scene, device: torch.device) -> Distillation:
+def module_of(scene: Scene, device: torch.device, engine: Engine | None = None) -> Distillation:
     """A distillation as in experiments/reward_forcing_1_3b_one_gpu, without a reward."""
     make = partial(network_of, scene.sizes, device)
     recipe = Recipe(optimizer=partial(torch.optim.AdamW, lr=1e-6, betas=(0.0, 0.999)), gradient_clip=10.0)
@@ -70,7 +69,7 @@ def module_of(scene: Scene, device: torch.device) -> Distillation:
         student=make(torch.float32, checkpointing=True),
         fake_score=make(torch.float32, checkpointing=True),
         frozen=Frozen(teacher=make(scene.dtype), text=RandomText(embedding), reward=NoReward()),
-        rollout=rollout_of(scene),
+        rollout=rollout_of(scene, engine),
         loss=DMD(),
         scores=ScoreSettings(guidance_scale=4.0, shift=5.0),
         geometry=scene.geometry,
@@ -81,23 +80,40 @@ def module_of(scene: Scene, device: torch.device) -> Distillation:
     )
 
 
-def distil(scene: Scene, device: torch.device, *, steps: int) -> dict[str, Any]:
-    """Do some steps with one sample each and tell what they took, the first of each turn left out of the times."""
+def distil(
+    scene: Scene,
+    device: torch.device,
+    *,
+    steps: int,
+    samples: int = 1,
+    engine: Engine | None = None,
+    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed",
+) -> dict[str, Any]:
+    """Do some steps and tell what they took, the first of each turn left out of the times.
+
+    Args:
+        scene: what is distilled.
+        device: where.
+        steps: of both networks together.
+        samples: in a step.
+        engine: of rollouts.
+        precision: as Lightning names it.
+    """
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     watch = Watch(device)
     trainer = Trainer(
         max_steps=steps,
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
-        precision="bf16-mixed",
+        precision=precision,
         callbacks=[watch],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    batches: list[Batch] = [{"prompts": ["a fox runs through snow"]}] * steps
-    trainer.fit(module_of(scene, device), torch.utils.data.DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
+    batches: list[Batch] = [{"prompts": ["a fox runs through snow"] * samples}] * steps
+    trainer.fit(module_of(scene, device, engine), torch.utils.data.DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
     told: dict[str, Any] = {}
     for turn, seconds in watch.seconds.items():
         told[f"{turn}_step_seconds"] = statistics.median(seconds[1:] or seconds)

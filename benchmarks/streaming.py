@@ -1,13 +1,13 @@
 """How fast a student streams, chunk by chunk, and how much memory it takes beyond its weights; random weights."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
-from benchmarks.common import LiveMemory, percentile, synchronise
+from benchmarks.common import LiveMemory, clock, percentile
+from reward_forcing.engine.reference import Engine, Reference
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.networks.wan import WanTransformer
@@ -61,30 +61,29 @@ def network_of(sizes: Sizes, device: torch.device, dtype: torch.dtype, **more: A
     return network
 
 
-def rollout_of(scene: Scene) -> Rollout:
-    """With an averaging sink of one chunk."""
+def rollout_of(scene: Scene, engine: Engine | None = None) -> Rollout:
+    """With an averaging sink of one chunk, by the reference or another engine."""
     frames = scene.geometry.chunk_frames
     sink = EMASink(frames=frames, decay=0.99)
     memory = MemoryPolicy(sink=sink, window_frames=scene.window, chunk_frames=frames)
-    return Rollout(levels=scene.levels, memory=memory)
+    return Rollout(levels=scene.levels, memory=memory, engine=engine or Reference())
 
 
-def stream(scene: Scene, network: WanTransformer, chunks: int) -> dict[str, Any]:
-    """Stream one video and tell seconds and bytes of every chunk, decoding not included."""
+def stream(scene: Scene, network: WanTransformer, chunks: int, engine: Engine | None = None) -> dict[str, Any]:
+    """Stream one video and tell seconds, bytes and operations of every chunk, decoding not included."""
     device = next(network.parameters()).device
     noise = VideoNoise(keys=((0,),), chunk_shape=scene.geometry.chunk_shape, device=device)
     prompt = torch.randn(1, scene.words, scene.sizes.text_dim, device=device, dtype=scene.dtype)
-    taken, peaks = [], []
+    taken, peaks, operations = [], [], []
     with torch.inference_mode(), Peak(device) as peak:
-        chunk_stream = rollout_of(scene).stream(network, noise, always(prompt), chunks=range(chunks))
+        chunk_stream = rollout_of(scene, engine).stream(network, noise, always(prompt), chunks=range(chunks))
         for _ in range(chunks):
-            synchronise(device)
-            started = time.perf_counter()
+            started, before = clock(device), peak.live.operations
             next(chunk_stream)
-            synchronise(device)
-            taken.append(time.perf_counter() - started)
+            taken.append(clock(device) - started)
             peaks.append(peak.restart())
-    return {"seconds": taken, "bytes": peaks}
+            operations.append(peak.live.operations - before)
+    return {"seconds": taken, "bytes": peaks, "operations": operations}
 
 
 class Peak:

@@ -16,6 +16,7 @@ from evaluation.speed.harness import Cell, Stream
 from evaluation.speed.runs import DECODE, DENOISE, TEXT
 from evaluation.speed.work import Work, decoding_flops, work_of
 from reward_forcing.codecs.protocols import LatentCodec, TextEncoder
+from reward_forcing.engine.attention import SDPA
 from reward_forcing.generate import Teaching
 from reward_forcing.plan.costs import Sizes
 from reward_forcing.shapes import Latents, Prompts, Video
@@ -124,14 +125,16 @@ def teacher_cell(name: str, streamer: Streamer, watch: Watch, *, prompt: str, se
 def settings_of(streamer: Streamer) -> dict[str, Any]:
     """What the times of a streamer depend on besides the machine."""
     geometry, network = streamer.geometry, streamer.network
-    device = str(streamer.device)
+    device, rollout = str(streamer.device), streamer.rollout
+    kernel = rollout.engine.kernel(network, rollout.memory, geometry.chunk_shape)
     return {
         **streamer.memory,
         "levels": list(streamer.rollout.levels),
         "chunk_frames": geometry.chunk_frames,
         "latent": f"{geometry.channels} x {geometry.height} x {geometry.width}",
         "dtype": str(network.dtype).removeprefix("torch."),
-        "attention": attention(device, network.dtype, network.head_dim),
+        "engine": type(streamer.rollout.engine).__name__.lower(),
+        "attention": attention(device, network.dtype, network.head_dim) if kernel == SDPA else kernel,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "export": str(streamer.about.get("export", "")),
         "config": digest({"sizes": network.sizes, "memory": streamer.memory, "about": dict(streamer.about)}),

@@ -52,4 +52,4 @@ def test_without_a_gpu_one_line_says_so(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_other_words_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["tpu"]) == 2
-    assert capsys.readouterr().err == "benchmarks: tpu is given; allowed: cpu, gpu\n"
+    assert capsys.readouterr().err == "benchmarks: tpu is given; allowed: cpu, engines, gpu\n"

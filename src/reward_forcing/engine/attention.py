@@ -15,6 +15,8 @@ Queries = Float[Tensor, "batch head query head_dim"]
 Keys = Float[Tensor, "batch head key head_dim"]
 Kernel: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
 
+SDPA: Final = "sdpa"
+"""What torch computes attention with; always there, and right."""
 SCORES_BYTES: Final = 4_000_000
 """Of scores at a time: what caches close to a core hold."""
 ROUNDS: Final = 5
@@ -57,11 +59,11 @@ def flash_attention_3(queries: Queries, keys: Keys, values: Keys) -> Queries:
 
 
 KERNELS: Final[Mapping[str, Mapping[str, Kernel]]] = {
-    "cpu": {"sdpa": sdpa, "products": products},
-    "cuda": {"sdpa": sdpa, "flash_attention_3": flash_attention_3},
+    "cpu": {SDPA: sdpa, "products": products},
+    "cuda": {SDPA: sdpa, "flash_attention_3": flash_attention_3},
 }
 """What is tried on a kind of device; the first is the reference."""
-ONLY_TORCH: Final[Mapping[str, Kernel]] = {"sdpa": sdpa}
+ONLY_TORCH: Final[Mapping[str, Kernel]] = {SDPA: sdpa}
 NAMES: Final = ("probe", *dict.fromkeys(name for kernels in KERNELS.values() for name in kernels))
 
 
@@ -106,14 +108,16 @@ class Trial:
 
     Args:
         chosen: the name of the best.
-        told: each kernel's time, or why it is out.
+        seconds: of each that agrees with the first.
+        out: why the others are out.
     """
 
     chosen: str
-    told: Mapping[str, str]
+    seconds: Mapping[str, float]
+    out: Mapping[str, str]
 
     def __str__(self) -> str:
-        return f"{self.chosen} ({'; '.join(f'{name}: {said}' for name, said in self.told.items())})"
+        return "; ".join([self.chosen, *(f"{name} {reason}" for name, reason in self.out.items())])
 
 
 def kernel_for(name: str, shape: Shape) -> Kernel:
@@ -138,18 +142,22 @@ def tried(shape: Shape) -> Trial:
 @torch.inference_mode()
 def compared(kernels: Mapping[str, Kernel], inputs: Sequence[Tensor]) -> Trial:
     """Try kernels; the first is right, and is chosen unless one that agrees with it is faster by a margin."""
-    right, told = next(iter(kernels)), dict[str, str]()
-    wanted = kernels[right](*inputs)
-    for name, kernel in kernels.items():
-        try:
-            off = float((kernel(*inputs) - wanted).abs().max() / wanted.abs().max())
-        except (ImportError, RuntimeError, TypeError, ValueError) as error:
-            told[name] = f"not found ({error})" if isinstance(error, ImportError) else f"fails ({error})"
-        else:
-            told.update({} if off <= TOLERANCE else {name: f"off by {off:.2g} of the largest value"})
-    seconds = _timed({name: kernel for name, kernel in kernels.items() if name not in told}, inputs)
+    right, wanted = next(iter(kernels)), next(iter(kernels.values()))(*inputs)
+    out = {name: reason for name, kernel in kernels.items() if (reason := _wrong(kernel, inputs, wanted))}
+    seconds = _timed({name: kernel for name, kernel in kernels.items() if name not in out}, inputs)
     best = min(seconds, key=lambda name: seconds[name] * (1 if name == right else MARGIN))
-    return Trial(best, {**{name: f"{1e3 * least:.3g} ms" for name, least in seconds.items()}, **told})
+    return Trial(best, seconds, out)
+
+
+def _wrong(kernel: Kernel, inputs: Sequence[Tensor], wanted: Tensor) -> str:
+    """Why a kernel is out; nothing if it is not."""
+    try:
+        off = float((kernel(*inputs) - wanted).abs().max() / wanted.abs().max())
+    except ImportError as error:
+        return f"not found ({error})"
+    except (RuntimeError, TypeError, ValueError) as error:
+        return f"fails ({error})"
+    return "" if off <= TOLERANCE else f"is off by {off:.2g} of the largest value"
 
 
 def _timed(kernels: Mapping[str, Kernel], inputs: Sequence[Tensor]) -> dict[str, float]:

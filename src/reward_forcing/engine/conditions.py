@@ -61,8 +61,8 @@ def _spread(vectors: Float[Tensor, "part vector dim"]) -> list[Vector]:
 class Words:
     """Keys and values of the prompt in every block, [batch, head, word, head_dim], for as long as it holds."""
 
-    def __init__(self, network: WanTransformer) -> None:
-        self.network = network
+    def __init__(self, network: WanTransformer, dtype: torch.dtype) -> None:
+        self.network, self.dtype = network, dtype
         self.prompt: Tensor | None = None
         self.known: list[tuple[Tensor, Tensor]] = []
 
@@ -74,8 +74,9 @@ class Words:
         return self.known
 
     def _made(self, attention: CrossAttention, text: Tensor) -> tuple[Tensor, Tensor]:
-        keys, values = normalised(attention.k(text), attention.norm_k), attention.v(text)
-        return _by_head(keys, attention.heads), _by_head(values, attention.heads)
+        both = normalised(attention.k(text), attention.norm_k), attention.v(text)
+        keys, values = (_by_head(states.to(self.dtype), attention.heads) for states in both)
+        return keys, values
 
 
 def _by_head(states: Float[Tensor, "batch word dim"], heads: int) -> Float[Tensor, "batch head word head_dim"]:

@@ -1,13 +1,14 @@
 """The fast engine: the same passes with nothing done twice, and two of them at once where that is exact."""
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from reward_forcing.engine.attention import NAMES, Shape, kernel_for
+from reward_forcing.engine.attention import NAMES, SDPA, Shape, kernel_for, tried
 from reward_forcing.engine.network import CONTEXT, FastNetwork, Remembering
 from reward_forcing.engine.reference import Passes, PlainPasses
 from reward_forcing.engine.weights import why_not
@@ -26,6 +27,8 @@ class Fast:
     Args:
         attention: how attention is computed; "probe": as is fastest here.
         fuse_context: run a context pass and the next chunk's first denoising pass as one.
+        context_pass: false remembers a chunk as its last denoising pass saw it, a little noisy, and saves the pass: an
+            approximation, for students that stand it.
 
     Raises:
         ValueError: there is no such way.
@@ -33,10 +36,16 @@ class Fast:
 
     attention: str = "probe"
     fuse_context: bool = True
+    context_pass: bool = True
 
     def __post_init__(self) -> None:
         if self.attention not in NAMES:
             raise ValueError(f"engine.attention is {self.attention!r}; allowed: {', '.join(NAMES)}")
+
+    @property
+    def exact(self) -> bool:
+        """Whether it gives what the reference gives."""
+        return self.context_pass
 
     def begin(self, student: CausalVelocityModel, policy: MemoryPolicy) -> Passes:
         """Videos of which nothing is remembered yet; the student's weights are not to change while they are made."""
@@ -45,6 +54,21 @@ class Fast:
             warnings.warn(f"engine=fast: this student streams by the reference, because {reason}", stacklevel=3)
             return PlainPasses(student, Remembered(policy))
         return FastPasses(student, policy, self)
+
+    def kernel(self, student: CausalVelocityModel, policy: MemoryPolicy, chunk: Sequence[int]) -> str:
+        """How attention is computed for chunks of this shape, and what else there might have been."""
+        if not isinstance(student, WanTransformer) or self.attention != "probe":
+            return self.attention if isinstance(student, WanTransformer) else SDPA
+        return str(tried(shape_of(student, policy, chunk)))
+
+
+def shape_of(student: WanTransformer, policy: MemoryPolicy, chunk: Sequence[int]) -> Shape:
+    """What a chunk [frame, channel, height, width] attends to when the window is full; twice its own without one."""
+    frames, _, height, width = chunk
+    tokens = height * width // student.patch**2
+    keys = policy.window_frames or 2 * frames
+    device = next(student.parameters()).device.type
+    return Shape(device, student.dtype, student.heads, frames * tokens, keys * tokens, student.head_dim)
 
 
 class Waiting(NamedTuple):
@@ -57,8 +81,8 @@ class Waiting(NamedTuple):
 class FastPasses:
     """Passes over one batch of videos.
 
-    The context pass waits for the first denoising pass of the next chunk, and both run as one. Where gradients or
-    mixed precision are asked for, the plain passes run.
+    The context pass waits for the first denoising pass of the next chunk, and both run as one. Where gradients are
+    asked for, the plain passes run. Under autocast, products have its precision.
     """
 
     def __init__(self, student: WanTransformer, policy: MemoryPolicy, engine: Fast) -> None:
@@ -97,12 +121,20 @@ class FastPasses:
         if (learning and self.learns) or self._must_be_plain(clean):
             self.plain.remember(clean, prompt, learning=learning)
             return
+        if self.made and self.made[1].kept and not self.watched:
+            self.made[1].remember_kept()
+            return
         self.waiting = Waiting(clean, prompt)
         if self.watched or not self.engine.fuse_context:
             self._settle()
 
     def _must_be_plain(self, latents: Latents) -> bool:
-        return (torch.is_grad_enabled() and self.learns) or torch.is_autocast_enabled(latents.device.type)
+        other = self.made is not None and self.made[0].dtype != self._precision(latents)
+        return (torch.is_grad_enabled() and self.learns) or other
+
+    def _precision(self, latents: Latents) -> torch.dtype:
+        kind = latents.device.type
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.student.dtype
 
     def _settle(self) -> None:
         """Run the context pass that waits, if one does."""
@@ -114,13 +146,13 @@ class FastPasses:
     def _run(self, chunks: list[Tensor], levels: tuple[float, ...], prompt: Prompts) -> Latents | None:
         self.made = self.made or self._make(chunks[0])
         network, remembering = self.made
-        return network.run(chunks, levels, prompt, remembering)
+        with torch.autocast(chunks[0].device.type, enabled=False):
+            return network.run(chunks, levels, prompt, remembering, keeping=not self.engine.context_pass)
 
     def _make(self, chunk: Latents) -> tuple[FastNetwork, Remembering]:
         """The network made ready for chunks like this, and rotated memories with room for its window."""
-        frame = chunk.shape[3] * chunk.shape[4] // self.student.patch**2
-        tokens, window = chunk.shape[1] * frame, (self.policy.window_frames or 0) * frame
-        sizes = (self.student.heads, tokens, window or 2 * tokens, self.student.head_dim)
-        attend = kernel_for(self.engine.attention, Shape(chunk.device.type, self.student.dtype, *sizes))
+        student, dtype = self.student, self._precision(chunk)
+        shape = replace(shape_of(student, self.policy, chunk.shape[1:]), dtype=dtype)
+        attend, room = kernel_for(self.engine.attention, shape), shape.keys if self.policy.window_frames else 0
         with torch.no_grad():
-            return FastNetwork(self.student, attend), Remembering(self.plain.memory, self.student.layers, window)
+            return FastNetwork(student, attend, dtype), Remembering(self.plain.memory, student.layers, room)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from reward_forcing.engine.attention import Kernel
 from reward_forcing.engine.conditions import Levels, Modulation, Vector, Words
 from reward_forcing.engine.rotated import Rotated, Turning, turned
-from reward_forcing.engine.weights import Affine, blocks_of, fused
+from reward_forcing.engine.weights import Affine, affine, blocks_of, fused
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.past import Remembered
 from reward_forcing.memory.policy import Memory
@@ -42,6 +42,7 @@ class Remembering:
         self.past = past
         self.rotated = [Rotated(room) for _ in range(layers)]
         self.sources: list[Memory | None] = [None] * layers
+        self.kept: dict[int, KV] = {}
 
     def layer(self, layer: int, turning: Turning) -> Rotated:
         """The rotated memory of a layer, made again if the memory, which is a value, is another one."""
@@ -51,6 +52,16 @@ class Remembering:
             self.sources[layer] = source
         return self.rotated[layer]
 
+    def keep(self, layer: int, chunk: KV) -> None:
+        """Hold what a layer has made of a noisy chunk."""
+        self.kept[layer] = chunk.alone()
+
+    def remember_kept(self) -> None:
+        """Remember what all layers made of the last noisy chunk, as if it had been clean."""
+        for layer, chunk in self.kept.items():
+            self.past.write(layer, chunk)
+        self.kept.clear()
+
 
 class Scene(NamedTuple):
     """What all layers of a pass share."""
@@ -59,6 +70,7 @@ class Scene(NamedTuple):
     levels: tuple[float, ...]
     memory: Remembering
     turning: Turning
+    keeping: bool
 
 
 class FastNetwork:
@@ -67,21 +79,28 @@ class FastNetwork:
     Args:
         network: whose weights are taken.
         attend: computes attention of queries, keys and values [batch, head, token, head_dim].
+        dtype: precision of products; None: that of the network.
     """
 
-    def __init__(self, network: WanTransformer, attend: Kernel) -> None:
+    def __init__(self, network: WanTransformer, attend: Kernel, dtype: torch.dtype | None = None) -> None:
         self.network, self.attend = network, attend
-        self.dtype, self.stream = network.dtype, network.norm_dtype or network.dtype
-        self.blocks = [fused(block, self.stream) for block in blocks_of(network)]
-        self.levels, self.words = Levels(network, self.stream), Words(network)
-        embedding, head = network.patch_embedding, network.head.head
+        self.dtype, self.stream = dtype or network.dtype, network.norm_dtype or network.dtype
+        self.blocks = [fused(block, self.dtype, self.stream) for block in blocks_of(network)]
+        self.levels, self.words = Levels(network, self.stream), Words(network, self.dtype)
+        embedding = network.patch_embedding
         assert embedding.bias is not None
-        self.patches = Affine(embedding.weight.flatten(1), embedding.bias)
-        self.head = Affine(head.weight, head.bias)
+        self.patches = Affine(embedding.weight.flatten(1).to(self.dtype), embedding.bias.to(self.dtype))
+        self.head = affine(network.head.head, self.dtype)
         self.turning: Turning | None = None
 
     def run(
-        self, chunks: Sequence[Latents], levels: tuple[float, ...], prompt: Prompts, memory: Remembering
+        self,
+        chunks: Sequence[Latents],
+        levels: tuple[float, ...],
+        prompt: Prompts,
+        memory: Remembering,
+        *,
+        keeping: bool = False,
     ) -> Latents | None:
         """One pass over one or two chunks of equal shape, each at its noise level.
 
@@ -90,13 +109,14 @@ class FastNetwork:
             levels: of each; `CONTEXT` for the clean one.
             prompt: encoded prompts.
             memory: is read, and written by the context pass.
+            keeping: whether keys and values of the noisy chunk are held, too.
 
         Returns:
             The velocity of the noisy chunk, if there is one.
         """
         latents = torch.stack([*chunks], 1)
         rows, columns = (size // self.network.patch for size in latents.shape[-2:])
-        scene = Scene(latents.shape[2], levels, memory, self._turning(rows, columns, latents.device))
+        scene = Scene(latents.shape[2], levels, memory, self._turning(rows, columns, latents.device), keeping)
         tokens, words, last = self._tokens(latents), self.words.of(prompt), len(self.blocks) - 1
         modulations, head = self.levels.of(levels, latents)
         for layer, block in enumerate(self.blocks):
@@ -126,9 +146,10 @@ class FastNetwork:
                 queries, keys = turned(both[:, part], turns[:, None]).to(self.dtype).unbind(2)
                 seen = past.put(keys, values[:, part])
                 yield self.attend(queries.transpose(1, 2), *seen).transpose(1, 2).flatten(2)
-            if level == CONTEXT:
+            if level == CONTEXT or scene.keeping:
+                take = scene.memory.past.write if level == CONTEXT else scene.memory.keep
                 chunk = KV(both[:, part, :, 1].to(self.dtype), values[:, part])
-                scene.memory.past.write(layer, chunk.apply(lambda states: states.unflatten(1, (scene.frames, -1))))
+                take(layer, chunk.apply(lambda states: states.unflatten(1, (scene.frames, -1))))
 
     def _rest(
         self, layer: int, tokens: Parts, attended: Sequence[Tensor], how: Modulation, words: tuple[Tensor, Tensor]

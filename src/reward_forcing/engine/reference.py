@@ -1,8 +1,10 @@
 """How a student's passes run: what a rollout asks of an engine, and the plain one, which defines what is right."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from reward_forcing.engine.attention import SDPA
 from reward_forcing.flow import level_of
 from reward_forcing.memory.past import Folding, ReadOnly, Remembered
 from reward_forcing.memory.policy import MemoryPolicy
@@ -37,6 +39,9 @@ class Engine(Protocol):
     def begin(self, student: CausalVelocityModel, policy: MemoryPolicy) -> Passes:
         """Videos of which nothing is remembered yet."""
 
+    def kernel(self, student: CausalVelocityModel, policy: MemoryPolicy, chunk: Sequence[int]) -> str:
+        """How attention is computed for chunks [frame, channel, height, width]; `SDPA` leaves it to torch."""
+
 
 @dataclass(frozen=True)
 class PlainPasses:
@@ -65,3 +70,7 @@ class Reference:
     def begin(self, student: CausalVelocityModel, policy: MemoryPolicy) -> PlainPasses:
         """Videos of which nothing is remembered yet."""
         return PlainPasses(student, Remembered(policy))
+
+    def kernel(self, student: CausalVelocityModel, policy: MemoryPolicy, chunk: Sequence[int]) -> str:  # noqa: ARG002
+        """As torch chooses."""
+        return SDPA

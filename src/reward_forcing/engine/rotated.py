@@ -39,8 +39,8 @@ class Turning:
 
 
 def turned(
-    states: Float[Tensor, "*place token head head_dim"], turns: Turns
-) -> Float[Tensor, "*place token head head_dim"]:
+    states: Float[Tensor, "batch token *part head head_dim"], turns: Complex[Tensor, "token *ones pair"]
+) -> Float[Tensor, "batch token *part head head_dim"]:
     """Neighbouring pairs of dimensions turned; in fp32 (see `networks.rotary.rotate`)."""
     pairs = torch.view_as_complex(states.float().unflatten(-1, (-1, 2)))
     return torch.view_as_real(pairs * turns).flatten(-2)

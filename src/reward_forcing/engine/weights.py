@@ -1,5 +1,6 @@
 """The weights of a Wan transformer as fast passes use them: keys, queries and values in one product."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -39,34 +40,35 @@ class Fused(NamedTuple):
     down: Affine
 
 
-def affine(layer: nn.Module) -> Affine:
-    """The tensors of a linear layer or of a scaled and shifted normalisation."""
+def affine(layer: nn.Module, dtype: torch.dtype) -> Affine:
+    """The tensors of a linear layer or of a scaled and shifted normalisation; its own, if the precision is."""
     assert isinstance(layer, nn.Linear | nn.LayerNorm)
     assert layer.weight is not None
-    return Affine(layer.weight, layer.bias)
+    return Affine(layer.weight.to(dtype), layer.bias.to(dtype))
 
 
-def joined(*layers: nn.Linear) -> Affine:
+def joined(layers: Sequence[nn.Linear], dtype: torch.dtype) -> Affine:
     """Linear layers of one input as one."""
-    return Affine(torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers]))
+    parts = [affine(layer, dtype) for layer in layers]
+    return Affine(torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts]))
 
 
-def fused(block: Block, stream: torch.dtype) -> Fused:
-    """The weights of a block, its residual stream in a given precision."""
+def fused(block: Block, dtype: torch.dtype, stream: torch.dtype) -> Fused:
+    """The weights of a block, for products in one precision and a residual stream in another."""
     own, words = block.self_attn, block.cross_attn
     assert own.norm_q.weight is not None
     assert own.norm_k.weight is not None
     assert words.norm_q.weight is not None
     return Fused(
-        qkv=joined(own.q, own.k, own.v),
+        qkv=joined((own.q, own.k, own.v), dtype),
         norm_qk=torch.stack([own.norm_q.weight, own.norm_k.weight]).float(),
-        out=affine(own.o),
-        norm_words=Affine(*(tensor.to(stream) for tensor in affine(block.norm3))),
-        words_q=affine(words.q),
+        out=affine(own.o, dtype),
+        norm_words=affine(block.norm3, stream),
+        words_q=affine(words.q, dtype),
         norm_words_q=words.norm_q.weight.float(),
-        words_out=affine(words.o),
-        up=affine(block.ffn[0]),
-        down=affine(block.ffn[2]),
+        words_out=affine(words.o, dtype),
+        up=affine(block.ffn[0], dtype),
+        down=affine(block.ffn[2], dtype),
     )
 
 

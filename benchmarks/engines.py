@@ -1,0 +1,219 @@
+"""The fast engine against the reference: the same videos in turns, chunk by chunk, in one process."""
+
+import copy
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.common import clock
+from benchmarks.distillation import FAKE_SCORE_STEPS, distil
+from benchmarks.streaming import Scene, network_of, rollout_of, stream
+from reward_forcing.engine.attention import tried
+from reward_forcing.engine.fast import Fast, shape_of
+from reward_forcing.engine.reference import Engine, Reference
+from reward_forcing.plan.costs import Sizes
+from reward_forcing.rollout import always
+from reward_forcing.seeding import VideoNoise
+from reward_forcing.shapes import Geometry
+
+CPU: Final = torch.device("cpu")
+TOY: Final = Scene(
+    sizes=Sizes(channels=6, dim=96, ffn_dim=384, heads=6, layers=4, text_dim=18, freq_dim=64, places=16),
+    geometry=Geometry(channels=6, height=8, width=8, frames=21, chunk_frames=3),
+    words=8,
+    dtype=torch.float32,
+)
+"""As configs/networks/toy.yaml."""
+MINI: Final = Scene(
+    sizes=Sizes(channels=16, dim=384, ffn_dim=1536, heads=6, layers=8, text_dim=512),
+    geometry=Geometry(channels=16, height=24, width=40, frames=21, chunk_frames=3),
+    dtype=torch.float32,
+)
+"""Small enough for a CPU, large enough that arithmetic, not overhead, takes the time."""
+PRODUCT: Final = 1024
+"""Rows and columns of the matrices whose product is the machine's rate."""
+STAGES: Final = {
+    "aten::addmm": "linear layers",
+    "aten::mm": "attention",
+    "aten::bmm": "attention",
+    "aten::_softmax": "attention",
+    "aten::_scaled_dot_product_flash_attention_for_cpu": "attention",
+    "aten::native_layer_norm": "normalisation",
+    "aten::_fused_rms_norm": "normalisation",
+    "aten::gelu": "activation",
+    "aten::copy_": "copies",
+    "aten::cat": "copies",
+}
+"""What the operations of a pass belong to; all others are "rest"."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A way to stream.
+
+    Args:
+        engine: what runs the passes.
+        dtype: of parameters and passes.
+    """
+
+    engine: Engine
+    dtype: torch.dtype = torch.float32
+
+
+@torch.inference_mode()
+def contest(scene: Scene, contestants: Mapping[str, Contestant], *, chunks: int) -> dict[str, dict[str, Any]]:
+    """What each contestant takes for a chunk once the window is full, against the first, and against the machine.
+
+    After every round the rate of large matrix products is measured, too, in the precision of each contestant.
+    """
+    streams, full = streams_of(scene, contestants), scene.window // scene.geometry.chunk_frames + 1
+    taken: dict[str, list[float]] = {name: [] for name in contestants}
+    rates: dict[torch.dtype, list[float]] = {one.dtype: [] for one in contestants.values()}
+    made: dict[str, Tensor] = {}
+    for _ in range(full + chunks):
+        for name, running in streams.items():
+            started = clock(CPU)
+            made[name] = next(running)
+            taken[name].append(clock(CPU) - started)
+        for dtype, found in rates.items():
+            found.append(rate(dtype))
+    first, *_ = contestants
+    return {
+        name: {
+            **against(taken[name][full:], taken[first][full:]),
+            "first_chunk_seconds": taken[name][0],
+            "off_by": float((made[name] - made[first]).abs().max() / made[first].abs().max()),
+            **share(work(streams[name]), statistics.median(taken[name][full:]), max(rates[one.dtype])),
+            "stages": stages(streams[name]),
+        }
+        for name, one in contestants.items()
+    }
+
+
+def against(own: Sequence[float], others: Sequence[float]) -> dict[str, float]:
+    """The median of some seconds, and of how many times as long the others took, round by round."""
+    ratios = [other / mine for mine, other in zip(own, others, strict=True)]
+    return {"chunk_seconds": statistics.median(own), "times_as_fast": statistics.median(ratios)}
+
+
+def share(operations: int, seconds: float, best: float) -> dict[str, float]:
+    """What part of a rate some work reaches."""
+    return {"chunk_gflop": operations / 1e9, "matmul_gflops": best / 1e9, "of_matmul_rate": operations / seconds / best}
+
+
+def streams_of(scene: Scene, contestants: Mapping[str, Contestant]) -> dict[str, Iterator[Tensor]]:
+    """The same endless video by every contestant, from the same weights."""
+    network = network_of(scene.sizes, CPU, torch.float32).requires_grad_(requires_grad=False)
+    prompt = torch.randn(1, scene.words, scene.sizes.text_dim)
+    noise = VideoNoise(keys=((0,),), chunk_shape=scene.geometry.chunk_shape, device=CPU)
+    return {
+        name: rollout_of(scene, one.engine).stream(
+            network if one.dtype == torch.float32 else copy.deepcopy(network).to(one.dtype),
+            noise,
+            always(prompt.to(one.dtype)),
+            chunks=range(1_000_000),
+        )
+        for name, one in contestants.items()
+    }
+
+
+def rate(dtype: torch.dtype) -> float:
+    """Operations a second of a large matrix product; the better of two."""
+    one = torch.ones(PRODUCT, PRODUCT, dtype=dtype)
+    taken = []
+    for _ in range(2):
+        started = clock(CPU)
+        torch.mm(one, one)
+        taken.append(clock(CPU) - started)
+    return 2 * PRODUCT**3 / min(taken)
+
+
+def work(running: Iterator[Tensor]) -> int:
+    """Operations of matrix products in the next chunk, as torch counts them."""
+    with FlopCounterMode(display=False) as counter:
+        next(running)
+    return int(counter.get_total_flops())
+
+
+def stages(running: Iterator[Tensor]) -> dict[str, float]:
+    """Shares of the next chunk's time by what it is spent on."""
+    with profile(activities=[ProfilerActivity.CPU]) as measured:
+        next(running)
+    shares: dict[str, float] = {}
+    for event in measured.key_averages():
+        stage = STAGES.get(event.key, "rest")
+        shares[stage] = shares.get(stage, 0.0) + event.self_cpu_time_total
+    whole = sum(shares.values())
+    return {stage: round(spent / whole, 3) for stage, spent in sorted(shares.items(), key=lambda pair: -pair[1])}
+
+
+def slopes(scene: Scene, engine: Engine, chunks: int = 16) -> dict[str, int]:
+    """How much more a late chunk takes than an early one, once the window is full: in operations and in bytes."""
+    network = network_of(scene.sizes, CPU, scene.dtype).requires_grad_(requires_grad=False)
+    counted = stream(scene, network, chunks, engine)
+    full = scene.window // scene.geometry.chunk_frames + 1
+    return {
+        "operations_of_a_chunk": counted["operations"][-1],
+        "operations_more_than_early": counted["operations"][-1] - counted["operations"][full],
+        "bytes_more_than_early": counted["bytes"][-1] - counted["bytes"][full],
+    }
+
+
+def distillation(rounds: int = 2, samples: int = 4) -> dict[str, Any]:
+    """A round of steps of the toy distillation (one of the student, the others of the fake score) by each engine.
+
+    Only passes without gradients differ. The rounds of both engines take turns.
+    """
+    told: dict[str, list[dict[str, float]]] = {"reference": [], "fast": []}
+    for _ in range(rounds):
+        for name, engine in (("reference", Reference()), ("fast", Fast())):
+            how: dict[str, Any] = {"steps": 2 * (1 + FAKE_SCORE_STEPS), "samples": samples, "precision": "32-true"}
+            told[name].append(distil(TOY, CPU, engine=engine, **how))
+    steps = {
+        name: {turn: min(one[f"{turn}_step_seconds"] for one in found) for turn in ("student", "fake_score")}
+        for name, found in told.items()
+    }
+    whole = {name: one["student"] + FAKE_SCORE_STEPS * one["fake_score"] for name, one in steps.items()}
+    return {
+        **{f"{name}_{turn}_step_seconds": one[turn] for name, one in steps.items() for turn in one},
+        "times_as_fast": whole["reference"] / whole["fast"],
+        "samples": samples,
+        "fake_score_steps": FAKE_SCORE_STEPS,
+    }
+
+
+def has_bf16_units() -> bool:
+    """Whether this CPU multiplies bf16 in hardware."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def engines(toy_chunks: int = 40, mini_chunks: int = 4) -> dict[str, Any]:
+    """Both sizes, the larger one also in bf16 where that is fast."""
+    exact = {"reference": Contestant(Reference()), "fast": Contestant(Fast())}
+    halves = {
+        "reference_bf16": Contestant(Reference(), torch.bfloat16),
+        "fast_bf16": Contestant(Fast(), torch.bfloat16),
+    }
+    units = has_bf16_units()
+    return {
+        "clock": "seconds that one thread computed",
+        "bf16_units": units,
+        "toy": contest(TOY, exact, chunks=toy_chunks),
+        "toy_slopes": slopes(TOY, Fast()),
+        "toy_distillation": distillation(),
+        "wan_mini": contest(MINI, {**exact, **(halves if units else {})}, chunks=mini_chunks),
+        "attention": {str(dtype): _trial(dtype) for dtype in (torch.float32, *([torch.bfloat16] if units else []))},
+    }
+
+
+def _trial(dtype: torch.dtype) -> dict[str, Any]:
+    """What trying the ways to compute attention came to, in the larger size."""
+    network, policy = network_of(MINI.sizes, CPU, dtype), rollout_of(MINI).memory
+    trial = tried(shape_of(network, policy, MINI.geometry.chunk_shape))
+    return {"chosen": trial.chosen, "seconds": dict(trial.seconds), "out": dict(trial.out)}

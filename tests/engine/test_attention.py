@@ -1,0 +1,139 @@
+"""Every way to compute attention agrees with its definition, and the choice among them is one that can be wrong."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from reward_forcing.engine import attention
+from reward_forcing.engine.attention import KERNELS, NAMES, SDPA, Shape, Trial, compared, kernel_for, tried
+from tests import tiny
+
+SHAPE = Shape("cpu", torch.float32, heads=2, queries=5, keys=7, head_dim=4)
+
+
+def inputs(batch: int = 2, queries: int = 5, keys: int = 7) -> list[Tensor]:
+    return [tiny.normal(batch, 3, count, 4, seed=seed) for seed, count in enumerate((queries, keys, keys))]
+
+
+def definition(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """In fp64: exp(q k / sqrt(d)) / sum, times v."""
+    scores = torch.einsum("bhqd,bhkd->bhqk", queries.double(), keys.double()) / queries.shape[-1] ** 0.5
+    shares = scores.exp() / scores.exp().sum(-1, keepdim=True)
+    return torch.einsum("bhqk,bhkd->bhqd", shares, values.double()).to(queries.dtype)
+
+
+@pytest.mark.parametrize("name", KERNELS["cpu"])
+@pytest.mark.parametrize("keys", [1, 7])
+def test_it_is_softmax_attention(name: str, keys: int) -> None:
+    given = inputs(keys=keys)
+    assert_close(KERNELS["cpu"][name](*given), definition(*given))
+
+
+@pytest.mark.parametrize("name", KERNELS["cpu"])
+def test_heads_may_lie_behind_tokens(name: str) -> None:
+    given = [states.transpose(1, 2).contiguous().transpose(1, 2) for states in inputs()]
+    assert_close(KERNELS["cpu"][name](*given), definition(*given))
+
+
+def test_products_take_some_queries_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = attention.products(*inputs())
+    for rows in (0, 1, 2, 4):
+        monkeypatch.setattr(attention, "SCORES_BYTES", rows * 7 * 4)
+        assert_close(attention.products(*inputs()), whole)
+
+
+def test_in_bf16_products_are_as_near_as_the_fused_kernel() -> None:
+    given = [states.bfloat16() for states in inputs(1, 64, 64)]
+    wanted = definition(*given).float()
+    off = {name: float((kernel(*given).float() - wanted).abs().max()) for name, kernel in KERNELS["cpu"].items()}
+    assert off["products"] < max(4 * off[SDPA], 0.03)
+
+
+def slow(*given: Tensor) -> Tensor:
+    time.sleep(0.002)
+    return attention.sdpa(*given)
+
+
+def wrong(*given: Tensor) -> Tensor:
+    return attention.sdpa(*given) * 1.1
+
+
+def missing(*given: Tensor) -> Tensor:  # noqa: ARG001
+    raise ImportError("No module named 'quick'")
+
+
+def broken(*given: Tensor) -> Tensor:  # noqa: ARG001
+    raise RuntimeError("no such device")
+
+
+def test_the_fastest_is_chosen() -> None:
+    trial = compared({"slow": slow, "quick": attention.sdpa}, inputs())
+    assert trial.chosen == "quick"
+    assert trial.seconds["quick"] < trial.seconds["slow"]
+    assert str(trial) == "quick"
+
+
+def test_a_little_faster_is_not_enough() -> None:
+    def hardly_slower(*given: Tensor) -> Tensor:
+        time.sleep(0.02)
+        return attention.sdpa(*given)
+
+    def hardly_faster(*given: Tensor) -> Tensor:
+        time.sleep(0.019)
+        return attention.sdpa(*given)
+
+    assert compared({"right": hardly_slower, "other": hardly_faster}, inputs()).chosen == "right"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "reason"),
+    [
+        (wrong, "other is off by 0.1 of the largest value"),
+        (missing, "other not found (No module named 'quick')"),
+        (broken, "other fails (no such device)"),
+    ],
+)
+def test_what_does_not_work_is_out_and_says_why(kernel: Callable[..., Tensor], reason: str) -> None:
+    trial = compared({SDPA: slow, "other": kernel}, inputs())
+    assert trial.chosen == SDPA
+    assert str(trial) == f"sdpa; {reason}"
+
+
+def test_flash_attention_is_announced_where_it_is_missing() -> None:
+    """On this machine; with it installed the trial on a GPU decides."""
+    trial = compared(KERNELS["cuda"], inputs())
+    assert trial.chosen == SDPA
+    assert "flash_attention_3 not found" in str(trial)
+
+
+def test_a_shape_is_tried_once() -> None:
+    first = tried(SHAPE)
+    assert tried(SHAPE) is first
+    assert first.chosen in KERNELS["cpu"]
+    assert isinstance(first, Trial)
+
+
+def test_large_shapes_are_tried_on_one_head() -> None:
+    assert [states.shape[1] for states in SHAPE.inputs] == [2, 2, 2]
+    large = Shape("cpu", torch.bfloat16, heads=12, queries=4096, keys=8192, head_dim=8)
+    assert [tuple(states.shape) for states in large.inputs] == [(1, 1, 4096, 8), (1, 1, 8192, 8), (1, 1, 8192, 8)]
+    assert large.inputs[0].dtype == torch.bfloat16
+
+
+def test_a_kernel_is_found_by_its_name() -> None:
+    assert kernel_for("products", SHAPE) is attention.products
+    assert kernel_for("probe", SHAPE) is KERNELS["cpu"][tried(SHAPE).chosen]
+    assert set(NAMES) == {"probe", *KERNELS["cpu"], *KERNELS["cuda"]}
+
+
+def test_a_kernel_of_another_device_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"engine.attention is 'flash_attention_3'; on cpu allowed: probe, sdpa, prod"):
+        kernel_for("flash_attention_3", SHAPE)
+
+
+def test_other_devices_have_what_torch_has() -> None:
+    assert kernel_for(SDPA, Shape("xpu", torch.float32, 1, 1, 1, 4)) is attention.sdpa

@@ -37,6 +37,7 @@ def test_a_full_disk_is_no_fault_of_the_command() -> None:
             full.write(b"x")
 
     system = caught(OSError, fill)
+    assert isinstance(system, OSError)
     assert system.errno == errno.ENOSPC
     assert explained(system) == (BROKEN, f"No space left on device; {AGAIN}")
     named = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.mkv")

@@ -69,7 +69,7 @@ class Instruments:
     tick: Callable[[str], object] = str
 
 
-def on_host(chunk: Tensor, name: str) -> Tensor:
+def on_host(chunk: object, name: str) -> Tensor:
     """A chunk as a client wants it: levels 0 to 255 in the memory of the host.
 
     Raises:

@@ -45,7 +45,7 @@ def numbers(base: int) -> list[str]:
     ]
 
 
-VALUES = (
+VALUES: st.SearchStrategy[Any] = (
     st.integers(-3, 40)
     | st.integers()
     | st.floats(-2, 2)

@@ -95,5 +95,5 @@ def _fault(place: str, value: Any) -> str:
         allowed = RANGES.get(pair) or RANGES.get(key, FINITE)
         return "" if value in allowed else f" is {value}; it must be {allowed}"
     number = [f"a number {RANGES[key]}"] if key in RANGES else []
-    allowed = [*words, *number] if isinstance(value, str) or words else []
-    return f" is {value!r}; allowed: {', '.join(allowed)}" if allowed else ""
+    meant = [*words, *number] if isinstance(value, str) or words else []
+    return f" is {value!r}; allowed: {', '.join(meant)}" if meant else ""

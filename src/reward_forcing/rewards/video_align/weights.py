@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from reward_forcing.codecs.files import unpickled
+from reward_forcing.codecs.files import first_line, unpickled
 from reward_forcing.rewards.video_align.conversation import VIDEO_TOKEN
 from reward_forcing.rewards.video_align.model import ScoreModel
 from reward_forcing.rewards.video_align.template import REWARD_TOKENS

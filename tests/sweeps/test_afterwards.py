@@ -8,7 +8,8 @@ from reward_forcing.sweeps.jobs import folder_name
 def test_a_function_is_found_by_its_name_again() -> None:
     name = name_of(folder_name)  # type: ignore[arg-type]
     assert name == "reward_forcing.sweeps.jobs:folder_name"
-    assert function_named(name) is folder_name
+    found: object = function_named(name)
+    assert found is folder_name
     assert name_of("reward_forcing.sweeps.hparams:value_of") == f"{value_of.__module__}:value_of"
     assert name_of(None) == name_of("") == ""
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final, Literal
 
 from reward_forcing.run_folder import RunFolder
@@ -43,7 +44,7 @@ class Remote:
     def __call__(self) -> int:
         """Run it to its end; its exit status."""
         self.process = start(self.words, self.log, self.variables)
-        signal.signal(signal.SIGTERM, lambda *_: self.process and self.process.stop())
+        signal.signal(signal.SIGTERM, self._stop)
         return self._ended(self.process)
 
     def checkpoint(self) -> Any:
@@ -54,6 +55,10 @@ class Remote:
             self.process.stop()
             self._ended(self.process)
         return DelayedSubmission(Remote(self.words, self.log, self.variables))
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (the signal module's names)
+        if self.process is not None:
+            self.process.stop()
 
     def _ended(self, process: Process) -> int:
         while (status := process.poll()) is None:

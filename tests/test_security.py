@@ -44,6 +44,7 @@ def test_pickles_are_loaded_with_weights_only_and_nothing_is_evaluated() -> None
     loads = [call for call in EVERY if call[1] == "torch.load"]
     assert loads, "the search works"
     assert [place for place, _, given in loads if not is_true(given.get("weights_only"))] == []
+    assert [place for place, _, given in EVERY if "weights_only" in given and not is_true(given["weights_only"])] == []
     assert [place for place, name, _ in EVERY if name in RUN_CODE] == []
     assert [place for place, name, given in EVERY if name.endswith("np.load") and "allow_pickle" in given] == []
     assert [place for place, _, given in EVERY if is_true(given.get("shell"))] == []

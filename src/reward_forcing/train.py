@@ -144,7 +144,7 @@ def _checkpoint(folder: RunFolder, resume: str) -> Path | None:
 
 def _require_unchanged(checkpoint: Path, values: Mapping[str, Any]) -> None:
     """Refuse to continue a run under another config."""
-    folder = RunFolder(checkpoint.parents[1])
+    folder = RunFolder(checkpoint.resolve().parents[1])
     before = folder.config
     if not before.is_file() or identity_of(folder) == config_hash(values):  # the same files may lie elsewhere
         return
@@ -175,7 +175,7 @@ def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoi
     data, module = configuration.build(config, "data"), configuration.build(config, "module")
     if trainer.is_global_zero:
         write_text(folder.config, OmegaConf.to_yaml(OmegaConf.create(values)))
-    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=False)
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     done = Outcome(folder.path, trainer.global_step, "stopped", notes.seconds, latest.scalars)
     if trainer.global_step < values["trainer"]["max_steps"]:
         return done

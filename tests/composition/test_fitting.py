@@ -59,7 +59,6 @@ def test_distillation(usual: dict[str, Any], changes: dict[str, Any], words: str
     [
         ({"networks.places": 4}, "networks.places is 4; it must be 0 or the tokens of a frame of the geometry (16)"),
         ({"networks.places": 0}, ""),
-        ({"module.lessons.0.frames": 4}, "module.lessons[0].frames is 4; it must divide geometry.frames (21)"),
         ({"data.content.frames": 22}, "data.content.frames is 22; data.content.source.clips.frames is only 21"),
         ({"data.content": {"_target_": "x.Prompts"}}, "Pretraining needs emphasis, latents, prompts: choose"),
         ({"data.content": {"_target_": "somebody.elses"}}, ""),

@@ -94,20 +94,11 @@ def _lengths(values: Values) -> str:
     return f"data.content.frames is {frames}; data.content.source.clips.frames is only {made}"
 
 
-def _lessons(values: Values) -> str:
-    frames = values["geometry"]["frames"]
-    for index, lesson in enumerate(values["module"].get("lessons") or ()):
-        if frames % lesson["frames"]:
-            given = f"module.lessons[{index}].frames is {lesson['frames']}"
-            return f"{given}; it must divide geometry.frames ({frames})"
-    return ""
-
-
 def _kind(node: Any) -> str:
     """The last word of what a node builds."""
     return str(node.get("_target_", "")).rpartition(".")[2] if isinstance(node, Mapping) else ""
 
 
 RULES: Final[tuple[Callable[[Values], str], ...]] = (
-    _contents, _batches, _levels, _heads, _places, _lengths, _lessons
+    _contents, _batches, _levels, _heads, _places, _lengths
 )  # fmt: skip

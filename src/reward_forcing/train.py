@@ -144,7 +144,7 @@ def _checkpoint(folder: RunFolder, resume: str) -> Path | None:
 
 def _require_unchanged(checkpoint: Path, values: Mapping[str, Any]) -> None:
     """Refuse to continue a run under another config."""
-    folder = RunFolder(checkpoint.resolve().parents[1])
+    folder = RunFolder(checkpoint.absolute().parents[1])
     before = folder.config
     if not before.is_file() or identity_of(folder) == config_hash(values):  # the same files may lie elsewhere
         return

@@ -15,6 +15,8 @@ examples:
   reward-forcing train run_dir=runs/mine resume=auto         continue a run that was stopped
   reward-forcing train -m sink=none,static,ema loss=dmd,re_dmd
                                                              one run for each combination, one table at the end
+  reward-forcing train -m seed=0,1,2 hydra/launcher=joblib hydra.launcher.n_jobs=2
+                                                             two at a time; the same command continues what was stopped
   reward-forcing train sink=static --cfg job                 show the whole config and stop
 
 options:

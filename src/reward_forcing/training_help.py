@@ -1,5 +1,8 @@
 """What `reward-forcing train --help` says: read from the configs themselves."""
 
+import textwrap
+from typing import Final
+
 from reward_forcing.composition import places
 
 USAGE = """\
@@ -38,10 +41,18 @@ keys used most:
 """
 
 
+WIDTH: Final = 120
+
+
 def help_text() -> str:
     """Usage, then every group with its options, then the experiments."""
-    listed = [f"  {group + '=':13}{', '.join(places.options(group))}" for group in places.groups()]
+    listed = [_entry(f"  {group + '=':13}", ", ".join(places.options(group))) for group in places.groups()]
     studies = places.options("experiments")
     wide = max(map(len, studies), default=0) + 2
-    told = [f"  experiments={name:{wide}}{comment}" for name, comment in studies.items()]
+    told = [_entry(f"  experiments={name:{wide}}", comment) for name, comment in studies.items()]
     return "\n".join([USAGE, "groups and their options:", *listed, "", "experiments:", *told])
+
+
+def _entry(name: str, text: str) -> str:
+    """A name and what is said of it, in lines of a terminal's width that begin in the same column."""
+    return textwrap.fill(text, WIDTH, initial_indent=name, subsequent_indent=" " * len(name), break_on_hyphens=False)

@@ -150,9 +150,7 @@ def test_wrong_questions_are_refused(tmp_path: Path, wrong: dict[str, object], s
 def test_a_plan_needs_something_to_start_from(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="give exactly one"):
         plan(delta=1)
-    with pytest.raises(
-        ValueError, match=r"nowhere.json: there is no such file; `reward-forcing evaluate"
-    ):
+    with pytest.raises(ValueError, match=r"nowhere.json: there is no such file; `reward-forcing evaluate"):
         plan(tmp_path / "nowhere.json", delta=1)
     (tmp_path / "list.json").write_text("[1]")
     with pytest.raises(ValueError, match=r"list.json: the schema is None"):

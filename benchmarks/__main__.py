@@ -19,7 +19,7 @@ from benchmarks.guards import guards
 from benchmarks.judging import judging
 from benchmarks.streaming import LIMIT_GB, PAPER, network_of, planned, stream, summary
 from reward_forcing.engine.fast import Fast
-from reward_forcing.engine.reference import Reference
+from reward_forcing.engine.reference import Engine, Reference
 
 
 def cpu() -> dict[str, dict[str, Any]]:
@@ -46,8 +46,9 @@ def gpu() -> dict[str, dict[str, Any]]:
     device = torch.device("cuda")
     network = network_of(PAPER.sizes, device, PAPER.dtype)
     network.requires_grad_(requires_grad=False)
-    streamed = {}
-    for name, engine in {"streaming": Reference(), "streaming_fast": Fast()}.items():
+    streamed: dict[str, dict[str, Any]] = {}
+    by: dict[str, Engine] = {"streaming": Reference(), "streaming_fast": Fast()}
+    for name, engine in by.items():
         stream(PAPER, network, 5, engine)
         streamed[name] = summary(PAPER, stream(PAPER, network, 40, engine))
     del network

@@ -18,7 +18,7 @@ STUDENT: Final = "checkpoints/toy/initial_student.safetensors"
 PROMPTS: Final = (
     "red circle fast pan-slow",
     "blue cross slow plain",
-    "green square any pan-fast",
+    "green triangle any pan-fast",
     "red cross any pan-any",
 )
 RANGE: Final = 2.0

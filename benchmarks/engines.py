@@ -90,7 +90,7 @@ def contest(scene: Scene, contestants: Mapping[str, Contestant], *, chunks: int)
             "first_chunk_seconds": taken[name][0],
             "off_by": float((made[name] - made[first]).abs().max() / made[first].abs().max()),
             **share(work(streams[name]), statistics.median(taken[name][full:]), max(rates[one.dtype])),
-            "stages": stages(streams[name]),
+            "stages": stages(streams[name], max(1, chunks // 2)),
         }
         for name, one in contestants.items()
     }
@@ -141,10 +141,11 @@ def work(running: Iterator[Tensor]) -> int:
     return int(counter.get_total_flops())
 
 
-def stages(running: Iterator[Tensor]) -> dict[str, float]:
-    """Shares of the next chunk's time by what it is spent on."""
+def stages(running: Iterator[Tensor], chunks: int) -> dict[str, float]:
+    """Shares of the next chunks' time by what it is spent on."""
     with profile(activities=[ProfilerActivity.CPU]) as measured:
-        next(running)
+        for _ in range(chunks):
+            next(running)
     shares: dict[str, float] = {}
     for event in measured.key_averages():
         stage = STAGES.get(event.key, "rest")
@@ -165,7 +166,7 @@ def slopes(scene: Scene, engine: Engine, chunks: int = 16) -> dict[str, int]:
     }
 
 
-def distillation(rounds: int = 2, samples: int = 4) -> dict[str, Any]:
+def distillation(rounds: int = 1, samples: int = 2) -> dict[str, Any]:
     """A round of steps of the toy distillation (one of the student, the others of the fake score) by each engine.
 
     Only passes without gradients differ. The rounds of both engines take turns.
@@ -193,21 +194,18 @@ def has_bf16_units() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def engines(toy_chunks: int = 40, mini_chunks: int = 4) -> dict[str, Any]:
+def engines(toy_chunks: int = 40, mini_chunks: int = 3) -> dict[str, Any]:
     """Both sizes, the larger one also in bf16 where that is fast."""
     exact = {"reference": Contestant(Reference()), "fast": Contestant(Fast())}
-    halves = {
-        "reference_bf16": Contestant(Reference(), torch.bfloat16),
-        "fast_bf16": Contestant(Fast(), torch.bfloat16),
-    }
     units = has_bf16_units()
+    half = {"fast_bf16": Contestant(Fast(), torch.bfloat16)} if units else {}
     return {
         "clock": "seconds that one thread computed",
         "bf16_units": units,
         "toy": contest(TOY, exact, chunks=toy_chunks),
         "toy_slopes": slopes(TOY, Fast()),
         "toy_distillation": distillation(),
-        "wan_mini": contest(MINI, {**exact, **(halves if units else {})}, chunks=mini_chunks),
+        "wan_mini": contest(MINI, {**exact, **half}, chunks=mini_chunks),
         "attention": {str(dtype): _trial(dtype) for dtype in (torch.float32, *([torch.bfloat16] if units else []))},
     }
 

@@ -68,7 +68,7 @@ def test_a_rate_is_of_products() -> None:
 
 @torch.inference_mode()
 def test_stages_are_told_apart() -> None:
-    shares = stages(started(Fast(), 4))
+    shares = stages(started(Fast(), 4), 2)
     assert {"linear layers", "attention", "normalisation", "activation"} <= set(shares)
     assert [*shares.values()] == sorted(shares.values(), reverse=True)
 

@@ -53,9 +53,19 @@ def test_in_bf16_products_are_as_near_as_the_fused_kernel() -> None:
     assert off["products"] < max(4 * off[SDPA], 0.03)
 
 
-def slow(*given: Tensor) -> Tensor:
-    time.sleep(0.002)
-    return attention.sdpa(*given)
+def busy(seconds: float) -> Callable[..., Tensor]:
+    """Attention that takes so much longer, and computes all the while."""
+
+    def attend(*given: Tensor) -> Tensor:
+        started = time.thread_time()
+        while time.thread_time() < started + seconds:
+            pass
+        return attention.sdpa(*given)
+
+    return attend
+
+
+slow = busy(0.002)
 
 
 def wrong(*given: Tensor) -> Tensor:
@@ -78,15 +88,7 @@ def test_the_fastest_is_chosen() -> None:
 
 
 def test_a_little_faster_is_not_enough() -> None:
-    def hardly_slower(*given: Tensor) -> Tensor:
-        time.sleep(0.02)
-        return attention.sdpa(*given)
-
-    def hardly_faster(*given: Tensor) -> Tensor:
-        time.sleep(0.019)
-        return attention.sdpa(*given)
-
-    assert compared({"right": hardly_slower, "other": hardly_faster}, inputs()).chosen == "right"
+    assert compared({"right": busy(0.02), "other": busy(0.019)}, inputs()).chosen == "right"
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Pair:
             self.plain.remember(chunk, PROMPT, learning=False)
             assert self.fast.run([chunk], (CONTEXT,), PROMPT, self.memory) is None
 
-    def assert_memories_agree(self, layers: int, **tolerance: float) -> None:
+    def assert_memories_agree(self, layers: int, **tolerance: Any) -> None:
         for layer in range(layers):
             one, other = self.plain.memory.layers[layer], self.memory.past.layers[layer]
             assert (one.seen, one.frames) == (other.seen, other.frames)

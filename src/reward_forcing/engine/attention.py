@@ -1,5 +1,6 @@
 """Ways to compute softmax attention, and a measured choice among them."""
 
+import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,10 +51,8 @@ def products(queries: Queries, keys: Keys, values: Keys) -> Queries:
 
 def flash_attention_3(queries: Queries, keys: Keys, values: Keys) -> Queries:
     """The package of that name, for Hopper GPUs; it need not be installed."""
-    import flash_attn_interface
-
-    given = (states.transpose(1, 2) for states in (queries, keys, values))
-    found = flash_attn_interface.flash_attn_func(*given)
+    package = importlib.import_module("flash_attn_interface")
+    found = package.flash_attn_func(*(states.transpose(1, 2) for states in (queries, keys, values)))
     attended: Tensor = found[0] if isinstance(found, tuple) else found
     return attended.transpose(1, 2)
 
@@ -162,17 +161,17 @@ def _wrong(kernel: Kernel, inputs: Sequence[Tensor], wanted: Tensor) -> str:
 
 def _timed(kernels: Mapping[str, Kernel], inputs: Sequence[Tensor]) -> dict[str, float]:
     """The least seconds of each, taken in turns."""
-    wait = torch.cuda.synchronize if inputs[0].is_cuda else _nothing
     taken: dict[str, list[float]] = {name: [] for name in kernels}
     for _ in range(ROUNDS):
         for name, kernel in kernels.items():
-            wait()
-            started = time.perf_counter()
+            started = _clock(inputs[0].device)
             kernel(*inputs)
-            wait()
-            taken[name].append(time.perf_counter() - started)
+            taken[name].append(_clock(inputs[0].device) - started)
     return {name: min(times) for name, times in taken.items()}
 
 
-def _nothing() -> None:
-    """What waiting for a CPU takes."""
+def _clock(device: torch.device) -> float:
+    """Seconds: on one thread of a CPU those it computed, whatever else the machine did."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.thread_time() if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter()

@@ -80,4 +80,5 @@ class Words:
 
 
 def _by_head(states: Float[Tensor, "batch word dim"], heads: int) -> Float[Tensor, "batch head word head_dim"]:
-    return states.unflatten(-1, (heads, -1)).transpose(1, 2).contiguous()
+    split: Tensor = states.unflatten(-1, (heads, -1))
+    return split.transpose(1, 2).contiguous()

@@ -148,8 +148,8 @@ class FastNetwork:
                 yield self.attend(queries.transpose(1, 2), *seen).transpose(1, 2).flatten(2)
             if level == CONTEXT or scene.keeping:
                 take = scene.memory.past.write if level == CONTEXT else scene.memory.keep
-                chunk = KV(both[:, part, :, 1].to(self.dtype), values[:, part])
-                take(layer, chunk.apply(lambda states: states.unflatten(1, (scene.frames, -1))))
+                states = (both[:, part, :, 1].to(self.dtype), values[:, part])
+                take(layer, KV(*(state.unflatten(1, (scene.frames, -1)) for state in states)))
 
     def _rest(
         self, layer: int, tokens: Parts, attended: Sequence[Tensor], how: Modulation, words: tuple[Tensor, Tensor]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from reward_forcing.study.costs import runs as runs_of
 from reward_forcing.study.planning import FAST, make_plan
 from reward_forcing.study.running import prepare, run, told
 from reward_forcing.sweeps.jobs import Outcome
@@ -79,7 +80,8 @@ class TestWholeStudy:
         assert found["cells"] == ["detached", "through"]
         assert found["command"] == f"reward-forcing study {NAME} {' '.join(MORE)} --fast"
         assert {student["name"] for student in found["students"]} == {"detached, seed 0", "through, seed 0"}
-        assert [student["reused"] for student in found["students"]] == [True, False]
+        assert not any(student["reused"] for student in found["students"])
+        assert len(runs_of(finished)) == 2, "the one that was stopped, and the one that went on"
         for student in found["students"]:
             assert student["seconds"] > 0
             assert student["planned_flops"] > 1e9
@@ -102,10 +104,11 @@ class TestWholeStudy:
         before = touched(runs)
         assert run(NAME, MORE, fast=True, jobs=1, runs=runs) == 0
         changed = {name for name, when in touched(runs).items() if before.get(name) != when}
-        assert {Path(name).suffix for name in changed} <= {".json", ".csv", ".md", ".html", ".png"}
+        assert {Path(name).suffix for name in changed} <= {".json", ".jsonl", ".csv", ".md", ".html", ".png"}
         assert not any("students" in name or "videos/" in name for name in changed)
         found = json.loads((finished / "results" / f"{NAME}.json").read_text(encoding="utf-8"))
-        assert all(student["reused"] for student in found["students"])
+        assert not any(student["reused"] for student in found["students"])
+        assert found["seconds"] > runs_of(finished)[-1].seconds
 
 
 def test_how_trainings_ended_is_told() -> None:

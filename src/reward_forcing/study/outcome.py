@@ -18,6 +18,7 @@ from reward_forcing.composition import configuration
 from reward_forcing.generate import Teaching
 from reward_forcing.run_folder import RunFolder
 from reward_forcing.study.analysis import SCHEMA, TEACHER, found
+from reward_forcing.study.costs import runs
 from reward_forcing.study.filming import Film
 from reward_forcing.study.planning import Plan, Student
 from reward_forcing.study.prompts import study_prompts
@@ -57,7 +58,7 @@ def folder_name(cell: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.=-]+", "-", cell)
 
 
-def conclude(plan: Plan, judged: Sequence[Path], kept: Path, *, reused: set[str], jobs: int, seconds: float) -> str:
+def conclude(plan: Plan, judged: Sequence[Path], kept: Path) -> str:
     """Write the report into the run's folder and the findings into another one; what is said at the end."""
     study, results = plan.study, read_results(list(judged), plan.study.reference)
     findings = found(study, results)
@@ -69,7 +70,7 @@ def conclude(plan: Plan, judged: Sequence[Path], kept: Path, *, reused: set[str]
         factors=(factors[0], factors[1]) if findings["effects"] else None,
         margins=study.equivalence,
     )
-    content = {**about(plan, reused, jobs, seconds), "videos": videos_of(results), **findings}
+    content = {**about(plan), "videos": videos_of(results), **findings}
     write_json(kept / f"{plan.name}.json", content)
     write_text(kept / f"{plan.name}.md", page(content))
     write_bytes(kept / f"{plan.name}.png", points(panels(content)))
@@ -77,8 +78,10 @@ def conclude(plan: Plan, judged: Sequence[Path], kept: Path, *, reused: set[str]
     return joined(content, ORDER)
 
 
-def about(plan: Plan, reused: set[str], jobs: int, seconds: float) -> dict[str, Any]:
-    """How the numbers came about."""
+def about(plan: Plan) -> dict[str, Any]:
+    """How the numbers came about, in all runs together."""
+    done = runs(plan.folder)
+    trained = {digest for one in done for digest in one.trained}
     words = [*plan.overrides, *(["--fast"] if plan.scale.suffix else [])]
     seeds = sorted({student.seed for student in plan.students})
     return {
@@ -89,24 +92,24 @@ def about(plan: Plan, reused: set[str], jobs: int, seconds: float) -> dict[str, 
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
         "machine": {"cpu": cpu(), "cores": cores()},
-        "jobs": jobs,
-        "seconds": round(seconds, 1),
+        "jobs": max(one.jobs for one in done),
+        "seconds": round(sum(one.seconds for one in done), 1),
         "prompts": plan.prompts,
         "frames": plan.frames,
         "seeds": seeds,
         "unit": f"{plan.prompts} prompts" + (f" and {len(seeds)} training seeds" if len(seeds) > 1 else ""),
-        "students": [cost(student, reused) for student in plan.students],
+        "students": [cost(student, reused=student.digest not in trained) for student in plan.students],
     }
 
 
-def cost(student: Student, reused: set[str]) -> dict[str, Any]:
+def cost(student: Student, *, reused: bool) -> dict[str, Any]:
     """What the training of a student took."""
     folder = RunFolder(student.job.folder)
     noted = folder.noted(folder.summary)
     return {
         "name": student.job.label,
         "config": student.digest,
-        "reused": student.digest in reused,
+        "reused": reused,
         "steps": noted["steps"],
         "seconds": noted["seconds"],
         "threads": noted["threads"],

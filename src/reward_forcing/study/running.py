@@ -5,7 +5,8 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from reward_forcing import train
 from reward_forcing.composition import places
+from reward_forcing.study.costs import Run, note_run
 from reward_forcing.study.filming import Film, film
 from reward_forcing.study.outcome import conclude, films_of
 from reward_forcing.study.planning import FAST, FULL, Plan, Student, make_plan, rooted
@@ -51,25 +53,37 @@ def run(
     Raises:
         ValueError: the study is wrong; nothing has been done yet.
     """
-    started, console = time.perf_counter(), Console()
+    console = Console()
     scale, root = (FAST, runs / "fast") if fast else (FULL, runs)
     plan = make_plan(name, overrides, scale=scale, root=root)
     console.print(announced(plan, jobs), highlight=False, soft_wrap=True)
     if prepare(plan, console):
         plan = make_plan(name, overrides, scale=scale, root=root)
-    reused = {student.digest for student in plan.students if student.is_trained}
-    outcomes = train_all([student for student in plan.students if not student.is_trained], jobs)
-    if status := told(outcomes, console):
-        return status
-    judged = film_all(films_of(plan), jobs, console)
+    with timed(plan, jobs):
+        outcomes = train_all([student for student in plan.students if not student.is_trained], jobs)
+        if status := told(outcomes, console):
+            return status
+        judged = film_all(films_of(plan), jobs, console)
     kept = (results or places.shipped("experiments/results")) if plan.whole else plan.folder / "results"
-    said = conclude(plan, judged, kept, reused=reused, jobs=jobs, seconds=time.perf_counter() - started)
+    said = conclude(plan, judged, kept)
     console.print(
         f"\n{said}\n\nreport: {plan.folder / 'report.html'}\nresults: {kept}", highlight=False, soft_wrap=True
     )
     if plan.whole and results is None:
         write()
     return 0
+
+
+@contextmanager
+def timed(plan: Plan, jobs: int) -> Iterator[None]:
+    """Note what a run does, however it ends: the costs of a study are those of all its runs."""
+    missing = [student for student in plan.students if not student.is_trained]
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        trained = tuple(student.digest for student in missing if student.is_trained)
+        note_run(plan.folder, Run(jobs, round(time.perf_counter() - started, 1), trained))
 
 
 def announced(plan: Plan, jobs: int) -> str:

@@ -205,8 +205,7 @@ def costs(found: Found) -> str:
     return (
         f"{len(trained)} students, {own} of them trained for this study: {seconds / 60:.0f} minutes of one training "
         f"after the other, {operations / 1e15:.2g} PFLOP as planned, peak memory {peak:.2g} GiB. {found['videos']} "
-        f"videos streamed and judged. The last run took {found['seconds'] / 60:.1f} minutes from start to end "
-        f"({machine})."
+        f"videos streamed and judged. From start to end: {found['seconds'] / 60:.1f} minutes ({machine})."
     )
 
 

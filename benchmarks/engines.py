@@ -166,7 +166,7 @@ def slopes(scene: Scene, engine: Engine, chunks: int = 16) -> dict[str, int]:
     }
 
 
-def distillation(rounds: int = 1, samples: int = 2) -> dict[str, Any]:
+def distillation(rounds: int = 3, samples: int = 2) -> dict[str, Any]:
     """A round of steps of the toy distillation (one of the student, the others of the fake score) by each engine.
 
     Only passes without gradients differ. The rounds of both engines take turns.

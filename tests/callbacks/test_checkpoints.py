@@ -161,7 +161,9 @@ def test_what_was_reached_before_a_failure_is_saved(tmp_path: Path, caplog: pyte
 
 
 @pytest.mark.parametrize(
-    "failure", [Fails(5, after=True), Fails(3), Fails(0), Fails(5, error=KeyboardInterrupt)], ids=str
+    "failure",
+    [Fails(5, after=True), Fails(3), Fails(0), Fails(5, error=KeyboardInterrupt)],
+    ids=["done", "half", "first", "hurry"],
 )
 def test_what_is_half_done_or_already_there_or_in_a_hurry_is_not_saved(tmp_path: Path, failure: Fails) -> None:
     """After a step, other callbacks (averages) may not have seen it yet."""

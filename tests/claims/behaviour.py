@@ -37,7 +37,7 @@ class Claim:
     study: str
     pair: Pair
     metric: str
-    window: str = "whole"
+    window: str = "all"
     predicted: Literal["more", "less", "kept"]
     margin: float = 0.0
 
@@ -89,7 +89,7 @@ def row(claim: Claim, found: Found) -> str:
     """A claim, what it was asked of, what was found, and the verdict: a line of the page's table."""
     mean, low, high = interval = answer(claim, found)
     column = next(c for c in found["columns"] if (c["metric"], c["window"]) == (claim.metric, claim.window))
-    part = "" if claim.window == "whole" else f", {claim.window}"
+    part = "" if claim.window == "all" else f", {claim.window}"
     mark = " (*optimised*)" if column["optimised"] else ""
     asked = f"`{claim.metric}`{part}{mark}: {' - '.join(claim.pair)}"
     numbers = f"{mean:+.2g} [{low:+.2g}, {high:+.2g}]"

@@ -13,14 +13,14 @@ COPY = {"metric": "copy_score", "window": "late"}
 MADE_UP: dict[str, Any] = {
     "schema": SCHEMA,
     "reference": "static, dmd",
-    "columns": [{**COPY, "optimised": False}, {"metric": "scroll_ratio", "window": "whole", "optimised": True}],
+    "columns": [{**COPY, "optimised": False}, {"metric": "scroll_ratio", "window": "all", "optimised": True}],
     "effects": [
         {**COPY, "name": "sink: ema - static", "mean": -0.3, "low": -0.5, "high": -0.1},
         {**COPY, "name": "sink x loss: ema - static at re_dmd - at dmd", "mean": 9.0, "low": 8.0, "high": 10.0},
         {**COPY, "name": "loss: re_dmd - dmd", "mean": None, "low": None, "high": None},
     ],
     "differences": [
-        {"metric": "scroll_ratio", "window": "whole", "cell": "ema, dmd", "mean": 0.2, "low": -0.1, "high": 0.5},
+        {"metric": "scroll_ratio", "window": "all", "cell": "ema, dmd", "mean": 0.2, "low": -0.1, "high": 0.5},
     ],
 }
 
@@ -52,7 +52,7 @@ def test_verdicts(predicted: Any, margin: float, interval: tuple[float, float, f
 def test_effects_and_differences_are_told_in_both_directions() -> None:
     assert answer(claim(), MADE_UP) == (-0.3, -0.5, -0.1)
     assert answer(claim(pair=("static", "ema")), MADE_UP) == (0.3, 0.1, 0.5)
-    assert answer(claim(pair=("ema, dmd", "static, dmd"), metric="scroll_ratio", window="whole"), MADE_UP)[0] == 0.2
+    assert answer(claim(pair=("ema, dmd", "static, dmd"), metric="scroll_ratio", window="all"), MADE_UP)[0] == 0.2
     assert ("re_dmd", "dmd") not in differences(MADE_UP, "copy_score", "late"), "nothing could be said"
 
 
@@ -69,7 +69,7 @@ def test_a_study_that_was_not_run_is_told_with_its_command(tmp_path: Path) -> No
 def test_the_table(tmp_path: Path) -> None:
     (tmp_path / "made_up.json").write_text(json.dumps(MADE_UP))
     moved = claim(
-        says="more motion", pair=("ema, dmd", "static, dmd"), metric="scroll_ratio", window="whole", predicted="more"
+        says="more motion", pair=("ema, dmd", "static, dmd"), metric="scroll_ratio", window="all", predicted="more"
     )
     assert table([claim(), moved], tmp_path).splitlines()[2:] == [
         "| less copied | `copy_score`, late: ema - static | -0.3 [-0.5, -0.1] | supported |",

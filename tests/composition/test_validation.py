@@ -111,6 +111,13 @@ def test_a_value_taken_from_elsewhere_is_named_where_it_was_written() -> None:
     assert origin(config, "callbacks.sample_videos.codec.path") == "checkpoints.codec"
 
 
+def test_cells_of_a_study_may_be_called_as_keys_are() -> None:
+    given = ["+study.streams.rank=[]", "+study.equivalence.steps=-1"]
+    validate(compose(given))
+    with pytest.raises(ConfigurationError, match=r"sink\.decay is 7"):
+        validate(compose([*given, "sink.decay=7.0"]))
+
+
 def test_nodes_in_lists_are_checked_too() -> None:
     wrong = {"_target_": "reward_forcing.losses.strategies.re_dmd.ReDMD", "beta": "x"}
     with pytest.raises(ConfigurationError, match=r"^a\[1\]\.b\.beta is 'x'"):

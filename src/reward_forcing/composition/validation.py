@@ -56,7 +56,7 @@ def check_values(config: DictConfig, values: Mapping[str, Any]) -> None:
     """
     try:
         check_constructors(values)
-        check_ranges(values)
+        check_ranges({key: value for key, value in values.items() if key != "study"})  # its keys are names of cells
     except MisplacedError as error:
         raise ConfigurationError(error.at(origin(config, error.place))) from error
 

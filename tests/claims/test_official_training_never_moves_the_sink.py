@@ -57,7 +57,7 @@ def test_a_clip_is_generated_beside_its_first_frames_as_they_were(training: Diar
 def test_streaming_what_was_trained_moves_the_sink(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The export's own notes say how it is streamed: EMA-Sink with decay 0.999."""
     noted = json.loads(notes_of(config, plain(config))["stream"])
-    how: Rollout = build(config_of(noted, "export", sink=None, overrides=[]), "rollout")
+    how: Rollout = build(config_of(noted, "export", sink=None, overrides=["engine=reference"]), "rollout")
     assert vars(how.memory.sink)["decay"] == 0.999
     assert how.memory.window_frames == WINDOW
     streaming = watched(how, 5, monkeypatch)

@@ -63,7 +63,7 @@ def test_an_unknown_key_comes_with_the_known_ones() -> None:
     assert explain_unknown("sink.frame", config) == (
         "sink.frame: there is no such key; sink=none has: frames. Did you mean sink.frames?"
     )
-    assert explain_unknown("sink.decay", config).endswith("sink=ema would have it")
+    assert explain_unknown("sink.sharpness", config).endswith("sink=cosine_gated_ema would have it")
     assert explain_unknown("sead", config).endswith("the config has: sink, seed. Did you mean seed?")
     assert explain_unknown("seed.deep", config).startswith("seed.deep: there is no such key; the config has")
     assert explain_unknown("sink/inner", config).startswith("sink/inner: there is no such group; allowed: ")

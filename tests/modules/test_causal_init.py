@@ -33,7 +33,7 @@ def test_a_step_moves_the_student_and_not_its_average() -> None:
     training.fit(module, 2, reports)
     assert not torch.equal(weights(module.student), before)
     assert torch.equal(weights(module.student_ema), before)
-    names = {"student/loss", "student/gradient_norm", "student/learning_rate"}
+    names = {"student/loss", "student/gradient_norm", "student/learning_rate", "student/skipped"}
     assert [set(report) for report in reports.all] == [names, names]
 
 

@@ -14,7 +14,7 @@ from evaluation.summary import Estimate
 from reward_forcing.videos import Clip, pictures, spread
 
 DOTS: Final = 90
-"""Dots an inch: a picture stays well under 300 kB."""
+"""Dots an inch: a picture of a dozen cells stays under 400 kB."""
 STRIP_FRAMES: Final = 10
 
 

@@ -122,7 +122,7 @@ def test_committed_results_agree_with_their_pages_and_are_small(path: Path) -> N
     assert path.with_suffix(".md").read_text(encoding="utf-8") == page(found)
     assert not any(one["headline"] and one["optimised"] for one in found["columns"])
     for picture in (path.with_suffix(".png"), path.with_name(f"{path.stem}_videos.png")):
-        assert 0 < picture.stat().st_size < 400_000
+        assert 0 < picture.stat().st_size < 300_000
 
 
 def test_every_part_can_be_said() -> None:

@@ -4,16 +4,17 @@ import copy
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import torch
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import clock
 from benchmarks.distillation import FAKE_SCORE_STEPS, distil
-from benchmarks.streaming import Scene, network_of, rollout_of, stream
+from benchmarks.stages import stages
+from benchmarks.streaming import Scene, needed, network_of, rollout_of, stream
+from evaluation.speed.work import MATRIX, matmul_rate
 from reward_forcing.engine.attention import tried
 from reward_forcing.engine.fast import Fast, shape_of
 from reward_forcing.engine.reference import Engine, Reference
@@ -36,21 +37,10 @@ MINI: Final = Scene(
     dtype=torch.float32,
 )
 """Small enough for a CPU, large enough that arithmetic, not overhead, takes the time."""
-PRODUCT: Final = 1024
-"""Rows and columns of the matrices whose product is the machine's rate."""
-STAGES: Final = {
-    "aten::addmm": "linear layers",
-    "aten::mm": "attention",
-    "aten::bmm": "attention",
-    "aten::_softmax": "attention",
-    "aten::_scaled_dot_product_flash_attention_for_cpu": "attention",
-    "aten::native_layer_norm": "normalisation",
-    "aten::_fused_rms_norm": "normalisation",
-    "aten::gelu": "activation",
-    "aten::copy_": "copies",
-    "aten::cat": "copies",
-}
-"""What the operations of a pass belong to; all others are "rest"."""
+RATE_SECONDS: Final = 0.05
+"""For how long products are taken after every round."""
+PROFILED: Final = 8
+"""Chunks at most whose stages are told apart."""
 
 
 @dataclass(frozen=True)
@@ -67,30 +57,33 @@ class Contestant:
 
 
 @torch.inference_mode()
-def contest(scene: Scene, contestants: Mapping[str, Contestant], *, chunks: int) -> dict[str, dict[str, Any]]:
+def contest(
+    scene: Scene, contestants: Mapping[str, Contestant], *, chunks: int, device: torch.device = CPU
+) -> dict[str, dict[str, Any]]:
     """What each contestant takes for a chunk once the window is full, against the first, and against the machine.
 
     After every round the rate of large matrix products is measured, too, in the precision of each contestant.
     """
-    streams, full = streams_of(scene, contestants), scene.window // scene.geometry.chunk_frames + 1
+    streams, full = streams_of(scene, contestants, device), scene.window // scene.geometry.chunk_frames + 1
     taken: dict[str, list[float]] = {name: [] for name in contestants}
     rates: dict[torch.dtype, list[float]] = {one.dtype: [] for one in contestants.values()}
     made: dict[str, Tensor] = {}
     for _ in range(full + chunks):
         for name, running in streams.items():
-            started = clock(CPU)
+            started = clock(device)
             made[name] = next(running)
-            taken[name].append(clock(CPU) - started)
+            taken[name].append(clock(device) - started)
         for dtype, found in rates.items():
-            found.append(rate(dtype))
+            found.append(rate(dtype, device))
     first, *_ = contestants
     return {
         name: {
             **against(taken[name][full:], taken[first][full:]),
             "first_chunk_seconds": taken[name][0],
             "off_by": float((made[name] - made[first]).abs().max() / made[first].abs().max()),
-            **share(work(streams[name]), statistics.median(taken[name][full:]), max(rates[one.dtype])),
-            "stages": stages(streams[name], max(1, chunks // 2)),
+            **share(needed(scene), statistics.median(taken[name][full:]), max(rates[one.dtype])),
+            "stages": stages(streams[name], min(max(1, chunks // 2), PROFILED), device),
+            "seconds_by_chunk": taken[name],
         }
         for name, one in contestants.items()
     }
@@ -107,11 +100,13 @@ def share(operations: int, seconds: float, best: float) -> dict[str, float]:
     return {"chunk_gflop": operations / 1e9, "matmul_gflops": best / 1e9, "of_matmul_rate": operations / seconds / best}
 
 
-def streams_of(scene: Scene, contestants: Mapping[str, Contestant]) -> dict[str, Iterator[Tensor]]:
+def streams_of(
+    scene: Scene, contestants: Mapping[str, Contestant], device: torch.device = CPU
+) -> dict[str, Iterator[Tensor]]:
     """The same endless video by every contestant, from the same weights."""
-    network = network_of(scene.sizes, CPU, torch.float32).requires_grad_(requires_grad=False)
-    prompt = torch.randn(1, scene.words, scene.sizes.text_dim)
-    noise = VideoNoise(keys=((0,),), chunk_shape=scene.geometry.chunk_shape, device=CPU)
+    network = network_of(scene.sizes, device, torch.float32).requires_grad_(requires_grad=False)
+    prompt = torch.randn(1, scene.words, scene.sizes.text_dim, device=device)
+    noise = VideoNoise(keys=((0,),), chunk_shape=scene.geometry.chunk_shape, device=device)
     return {
         name: rollout_of(scene, one.engine).stream(
             network if one.dtype == torch.float32 else copy.deepcopy(network).to(one.dtype),
@@ -123,35 +118,9 @@ def streams_of(scene: Scene, contestants: Mapping[str, Contestant]) -> dict[str,
     }
 
 
-def rate(dtype: torch.dtype) -> float:
-    """Operations a second of a large matrix product; the better of two."""
-    one = torch.ones(PRODUCT, PRODUCT, dtype=dtype)
-    taken = []
-    for _ in range(2):
-        started = clock(CPU)
-        torch.mm(one, one)
-        taken.append(clock(CPU) - started)
-    return 2 * PRODUCT**3 / min(taken)
-
-
-def work(running: Iterator[Tensor]) -> int:
-    """Operations of matrix products in the next chunk, as torch counts them."""
-    with FlopCounterMode(display=False) as counter:
-        next(running)
-    return int(counter.get_total_flops())
-
-
-def stages(running: Iterator[Tensor], chunks: int) -> dict[str, float]:
-    """Shares of the next chunks' time by what it is spent on."""
-    with profile(activities=[ProfilerActivity.CPU]) as measured:
-        for _ in range(chunks):
-            next(running)
-    shares: dict[str, float] = {}
-    for event in measured.key_averages():
-        stage = STAGES.get(event.key, "rest")
-        shares[stage] = shares.get(stage, 0.0) + event.self_cpu_time_total
-    whole = sum(shares.values())
-    return {stage: round(spent / whole, 3) for stage, spent in sorted(shares.items(), key=lambda pair: -pair[1])}
+def rate(dtype: torch.dtype, device: torch.device = CPU) -> float:
+    """Operations a second of large matrix products."""
+    return matmul_rate(str(device), dtype, MATRIX[device.type], partial(clock, device), seconds=RATE_SECONDS)
 
 
 def slopes(scene: Scene, engine: Engine, chunks: int = 16) -> dict[str, int]:

@@ -11,7 +11,7 @@ from reward_forcing.engine.reference import Engine, Reference
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.plan.costs import Pass, Sizes, chunk_flops
+from reward_forcing.plan.costs import Pass, Sizes, forward_flops
 from reward_forcing.plan.networks import PUBLISHED
 from reward_forcing.plan.streaming import Streaming
 from reward_forcing.rollout import Rollout, always
@@ -126,17 +126,28 @@ def planned(scene: Scene) -> float:
     return foreseen(scene).peak / 1e9
 
 
+def needed(scene: Scene) -> int:
+    """Operations of a chunk when the window is full: denoising steps and context pass, the prompt's own work left out.
+
+    That work, an embedding and every layer's keys and values of it, is the same for all passes of a video.
+    """
+    sizes, dim = scene.sizes, scene.sizes.dim
+    text = 2 * scene.words * (sizes.layers * 2 * dim**2 + sizes.text_dim * dim + dim**2)
+    return (len(scene.levels) + 1) * (forward_flops(sizes, pass_of(scene)) - text)
+
+
+def pass_of(scene: Scene) -> Pass:
+    """A pass over a chunk that sees a full window."""
+    geometry = scene.geometry
+    tokens, frames = geometry.tokens_per_frame, geometry.chunk_frames
+    return Pass(frames=frames, keys=scene.window, tokens=tokens, words=scene.words)
+
+
 def summary(scene: Scene, measured: Mapping[str, Any]) -> dict[str, Any]:
     """Frames a second, latencies, rate and memory of a stream, from when its window is full."""
     full = scene.window // scene.geometry.chunk_frames + 1
     steady = measured["seconds"][full:]
     median = percentile(steady, 0.5)
-    run = Pass(
-        frames=scene.geometry.chunk_frames,
-        keys=scene.window,
-        tokens=scene.geometry.tokens_per_frame,
-        words=scene.words,
-    )
     peak = max(measured["bytes"]) / 1e9
     return {
         "chunks": len(measured["seconds"]),
@@ -145,7 +156,7 @@ def summary(scene: Scene, measured: Mapping[str, Any]) -> dict[str, Any]:
         "chunk_seconds_p50": median,
         "chunk_seconds_p95": percentile(steady, 0.95),
         "late_to_early": percentile(steady[len(steady) // 2 :], 0.5) / percentile(steady[: len(steady) // 2], 0.5),
-        "tflops": chunk_flops(scene.sizes, run, steps=len(scene.levels)) / median / 1e12,
+        "tflops": needed(scene) / median / 1e12,
         "memory_beyond_weights_gb": peak,
         "memory_planned_gb": planned(scene),
         "memory_grows_gb": (max(measured["bytes"][full:]) - measured["bytes"][full]) / 1e9,

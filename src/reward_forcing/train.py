@@ -15,7 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from reward_forcing.composition import configuration, validation
-from reward_forcing.composition.configuration import ConfigurationError
+from reward_forcing.data_arguments import add_config_dir
 from reward_forcing.exports import export, judge_of, notes_of, sink_of
 from reward_forcing.launching import (
     continuation,
@@ -24,40 +24,39 @@ from reward_forcing.launching import (
     require_common_folder,
     require_processes,
 )
-from reward_forcing.run_folder import RunFolder, RunSettings, changes, checkpoint_at
+from reward_forcing.run_folder import RunFolder, RunSettings, checkpoint_at
 from reward_forcing.safekeeping import write_text
 from reward_forcing.sweeps.afterwards import After, function_named, name_of
+from reward_forcing.sweeps.continuing import require_readable, require_same_run, tell_what_differs
 from reward_forcing.sweeps.identity import config_hash
 from reward_forcing.sweeps.jobs import Job, Outcome, folder_name
 from reward_forcing.sweeps.processes import end_with_parent, finished
 from reward_forcing.sweeps.running import run_all
-from reward_forcing.sweeps.sharing import identity_of
 from reward_forcing.sweeps.table import tell
 
 TRACEBACK_HINT = "(HYDRA_FULL_ERROR=1 shows where this was found.)\n"
 
 
-def plan(overrides: Sequence[str], *, multirun: bool = False, folders: Sequence[str] = ()) -> list[Job]:
+def plan(overrides: Sequence[str], *, multirun: bool = False) -> list[Job]:
     """The runs that overrides ask for, composed and checked.
 
     Args:
         overrides: in Hydra's grammar.
         multirun: whether lists of values mean one run for each; an experiment with sweep axes can also say so itself.
-        folders: more folders with config groups in them.
 
     Raises:
         ConfigurationError: something is wrong with one of them; nothing has been touched yet.
     """
     fixed = [job[0] for job in [configuration.sweep([given], {})[0] for given in overrides]] if multirun else overrides
-    base = configuration.compose(fixed, folders=folders)
+    base = configuration.compose(fixed)
     if not multirun and str(base.hydra.mode) != "RunMode.MULTIRUN":
         require_common_folder(base)
         validation.validate(base)
-        return [Job(base, tuple(overrides), folders=tuple(folders))]
-    return _sweep(base, overrides, tuple(folders))
+        return [Job(base, tuple(overrides))]
+    return _sweep(base, overrides)
 
 
-def _sweep(base: DictConfig, overrides: Sequence[str], folders: tuple[str, ...]) -> list[Job]:
+def _sweep(base: DictConfig, overrides: Sequence[str]) -> list[Job]:
     """The jobs of a sweep: one for each combination, in a folder named after what is special about it."""
     sweep = _sweep_folder(base)
     axes = {key: str(values) for key, values in (base.hydra.sweeper.params or {}).items()}
@@ -68,13 +67,13 @@ def _sweep(base: DictConfig, overrides: Sequence[str], folders: tuple[str, ...])
     for combination in combinations:
         chosen = [combination[column] for column in swept]
         label = ",".join(chosen)
-        config = configuration.compose(combination, folders=folders)
+        config = configuration.compose(combination)
         config.run_dir = str(sweep / folder_name(label))
         config.resume = "auto" if config.resume == "never" and not is_told else config.resume
         require_alone(config)
         validation.validate(config)
         choices = dict(choice.split("=", 1) for choice in chosen)
-        jobs.append(Job(config, tuple(combination), label, choices, sweep, folders))
+        jobs.append(Job(config, tuple(combination), label, choices, sweep))
     return jobs
 
 
@@ -98,12 +97,14 @@ def run(config: DictConfig) -> Outcome:
     settings: RunSettings = configuration.build(config, "settings")
     folder = RunFolder(Path(settings.run_dir))
     if settings.resume == "auto" and folder.finished_steps >= settings.max_steps:
-        _require_unchanged(folder.last, values)
+        require_same_run(folder.last, values)
         return replace(finished(folder), state="finished before")
     with folder.alone() if is_first() else nullcontext():
         checkpoint = _checkpoint(folder, settings.resume)
         if checkpoint and is_first():
-            _require_unchanged(checkpoint, values)
+            require_same_run(checkpoint, values)
+            require_readable(checkpoint, values)
+            tell_what_differs(checkpoint, values)
         return _fit(config, values, folder, checkpoint)
 
 
@@ -142,30 +143,17 @@ def _checkpoint(folder: RunFolder, resume: str) -> Path | None:
     return None if resume == "never" else checkpoint_at(Path(resume))
 
 
-def _require_unchanged(checkpoint: Path, values: Mapping[str, Any]) -> None:
-    """Refuse to continue a run under another config."""
-    folder = RunFolder(checkpoint.absolute().parents[1])
-    before = folder.config
-    if not before.is_file() or identity_of(folder) == config_hash(values):  # the same files may lie elsewhere
-        return
-    old = OmegaConf.to_container(OmegaConf.load(before))
-    assert isinstance(old, dict)
-    if different := changes({str(key): value for key, value in old.items()}, values):
-        listed = "\n  ".join(different)
-        raise ConfigurationError(
-            f"resume: the config is not the one of {before}:\n  {listed}\n"
-            "allowed: the same values, or a new run_dir=... with resume=never"
-        )
-
-
 def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoint: Path | None) -> Outcome:
     """Build everything, train, export."""
     from lightning import Trainer, seed_everything
 
     from reward_forcing.callbacks.latest_outputs import LatestOutputs
+    from reward_forcing.modules.sharded_checkpoints import require_plain
     from reward_forcing.sweeps.record import record
 
     _quieten()
+    if checkpoint:
+        require_plain(checkpoint)
     seed_everything(values["seed"], verbose=False)
     latest, notes = LatestOutputs(), _notes(folder, values)
     callbacks = [configuration.build(config.callbacks, name) for name, node in config.callbacks.items() if node]
@@ -193,8 +181,10 @@ def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoi
 def _notes(folder: RunFolder, values: Mapping[str, Any]) -> Any:
     """The callback that notes how far the run is, which goes on with the note of the run it continues."""
     from reward_forcing.callbacks.progress_notes import ProgressNotes
+    from reward_forcing.sweeps.record import code
 
-    return ProgressNotes(folder.progress, {"config_hash": config_hash(values)}, folder.noted(folder.progress))
+    about = {"config_hash": config_hash(values), "versions": code()}
+    return ProgressNotes(folder.progress, about, folder.noted(folder.progress))
 
 
 def _quieten() -> None:
@@ -221,7 +211,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--cfg", choices=["job"])
     parser.add_argument("--resolve", action="store_true")
     parser.add_argument("--plan", action="store_true")
-    parser.add_argument("--config-dir", action="append", default=[])
+    add_config_dir(parser)
     parser.add_argument("--after", default="")
     parser.add_argument("overrides", nargs="*")
     given = parser.parse_intermixed_args(arguments)
@@ -229,7 +219,7 @@ def main(arguments: Sequence[str]) -> int:
         return _say(help_text())
     end_with_parent()
     try:
-        jobs = plan(given.overrides, multirun=given.multirun, folders=given.config_dir)
+        jobs = plan(given.overrides, multirun=given.multirun)
         if given.cfg:
             return _say("\n".join(_shown(job, resolve=given.resolve) for job in jobs))
         if given.plan:

@@ -19,7 +19,7 @@ from reward_forcing.composition.configuration import (
     register_resolvers,
     sweep,
 )
-from reward_forcing.composition.places import options, shipped
+from reward_forcing.composition.places import SEARCHED, options, shipped
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
 
@@ -50,17 +50,28 @@ def test_any_working_directory_will_do(tmp_path: Path, monkeypatch: pytest.Monke
     assert plain(compose())["checkpoints"]["codec"] == str(shipped("checkpoints/toy/codec.safetensors"))
 
 
-def test_a_folder_of_ones_own_adds_options(tmp_path: Path) -> None:
+def test_a_folder_of_ones_own_adds_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = options("sink")
+    monkeypatch.setenv(SEARCHED, str(tmp_path))
     (tmp_path / "sink").mkdir()
     (tmp_path / "sink" / "mine.yaml").write_text("_target_: reward_forcing.memory.sinks.static.StaticSink\nframes: 1\n")
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "study.yaml").write_text("# @package _global_\nname: study\n")
-    values = plain(compose(["sink=mine", "experiments=study"], folders=[str(tmp_path)]))
+    values = plain(compose(["sink=mine", "experiments=study"]))
     assert values["sink"]["frames"] == 1
     assert values["name"] == "study"
-    assert plain(compose(["experiments=toy_codec"], folders=[str(tmp_path)]))["name"] == "toy_codec"
-    with pytest.raises(ConfigurationError, match=rf"allowed: {', '.join(sorted([*options('sink'), 'mine']))}"):
-        compose(["sink=yours"], folders=[str(tmp_path)])
+    assert plain(compose(["experiments=toy_codec"]))["name"] == "toy_codec"
+    with pytest.raises(ConfigurationError, match=rf"allowed: {', '.join(sorted([*ours, 'mine']))}"):
+        compose(["sink=yours"])
+
+
+@pytest.mark.parametrize("text", ["sink: {frames: 3, decay}}", "a: [1, 2", "a: b: c", "\tdecay: 1"])
+def test_an_option_that_is_no_yaml_is_named(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SEARCHED, str(tmp_path))
+    (tmp_path / "sink").mkdir()
+    (tmp_path / "sink" / "mine.yaml").write_text(f"# mine\n{text}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml, line [23], column \d+: .*; this cannot be read as YAML"):
+        compose(["sink=mine"])
 
 
 def test_missing_values_and_loose_references_are_named() -> None:
@@ -115,11 +126,12 @@ def test_paths_mean_themselves(path: str) -> None:
     assert plain(compose([f"run_dir={path}"]))["run_dir"] == path
 
 
-def test_folders_of_options_may_have_any_name(tmp_path: Path) -> None:
+def test_folders_of_options_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "mit Leerzeichen, ü"
+    monkeypatch.setenv(SEARCHED, str(folder))
     (folder / "sink").mkdir(parents=True)
     shutil.copy(shipped("configs/sink/static.yaml"), folder / "sink" / "mine.yaml")
-    assert plain(compose(["sink=mine"], folders=[str(folder)]))["sink"]["frames"] == 3
+    assert plain(compose(["sink=mine"]))["sink"]["frames"] == 3
 
 
 def test_what_composing_refuses_is_explained() -> None:
@@ -131,9 +143,11 @@ def test_what_composing_refuses_is_explained() -> None:
         compose(["sink"])
 
 
-def test_composing_leaves_the_overrides_and_hydra_as_they_were(tmp_path: Path) -> None:
+def test_composing_leaves_the_overrides_and_hydra_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = ["sink=ema", "resume=a=b.ckpt", "run_dir=runs/here"]
-    first = plain(compose(overrides, folders=[str(tmp_path)]))
+    with monkeypatch.context() as context:
+        context.setenv(SEARCHED, str(tmp_path))
+        first = plain(compose(overrides))
     assert overrides == ["sink=ema", "resume=a=b.ckpt", "run_dir=runs/here"]
     assert plain(compose(overrides)) == first
     assert plain(compose()) != first

@@ -46,6 +46,10 @@ def test_what_is_shipped_fits(usual: dict[str, Any], lessons: dict[str, Any]) ->
         ({"module.scores.low": 0.99}, "module.scores.low is 0.99; it must not be above module.scores.high (0.98)"),
         ({"data.batch_size": 9, "trainer.devices": 2}, "data.batch_size is 9; it must be a multiple of 2"),
         ({"data.batch_size": 8, "trainer.devices": 2, "trainer.num_nodes": 3}, "a multiple of 6: the number of"),
+        (
+            {"data.batch_size": 8, "trainer.devices": 8, "trainer.strategy": {"replicas": 3}},
+            "trainer.strategy.replicas is 3; it must divide the number of processes (8)",
+        ),
         ({"data.content": {"_target_": "x.videos"}}, "data.content gives video; Distillation needs prompts"),
         ({"networks.heads": 7}, "networks.dim is 96; it must be a multiple of networks.heads (7)"),
     ],

@@ -1,8 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from reward_forcing.composition.places import ROOT, groups, options, shipped
+from reward_forcing.composition.places import ROOT, SEARCHED, files, groups, options, own_folders, search, shipped
 
 
 def test_the_root_holds_configs_and_experiments() -> None:
@@ -26,3 +27,28 @@ def test_options_are_the_files() -> None:
     assert options("no such group") == {}
     folders = {path.name for path in Path(ROOT / "configs").iterdir() if path.is_dir()}
     assert folders - {"hydra"} == set(groups()), "Hydra's own group is not one of ours"
+
+
+def test_own_folders_are_searched_in_this_process_and_those_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SEARCHED, "")
+    assert own_folders() == []
+    for name in ("first", "second"):
+        (tmp_path / name / "sink").mkdir(parents=True)
+        (tmp_path / name / "sink" / "mine.yaml").write_text(f"# the {name}\n")
+    (tmp_path / "second/sink/ema.yaml").write_text("# not the project's\n")
+    monkeypatch.chdir(tmp_path)
+    search("first", "second", "first")
+    assert own_folders() == [tmp_path / "first", tmp_path / "second"]
+    assert os.environ[SEARCHED] == f"{tmp_path}/first{os.pathsep}{tmp_path}/second"
+    assert options("sink")["mine"] == "the first"
+    assert files("sink")["ema"] == ROOT / "configs/sink/ema.yaml"
+    assert list(files("sink")) == sorted(files("sink"))
+
+
+def test_a_folder_to_search_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SEARCHED, "")
+    with pytest.raises(ValueError, match="'nowhere' is no folder"):
+        search("nowhere")
+    assert own_folders() == []

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from reward_forcing.composition.configuration import build, compose
+from reward_forcing.composition.places import SEARCHED
 from reward_forcing.losses.protocols import LossStrategy
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.policy import MemoryPolicy, SinkStrategy
@@ -28,8 +29,8 @@ def blocks(page: str) -> dict[str, str]:
     return dict(re.findall(r"`((?:src|configs)/[^`]+)`[^`]*?```\w+\n(.*?)```", text, re.DOTALL))
 
 
-def follow(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Do what a page says, beside the package instead of inside it; returns the folder with the configs."""
+def follow(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do what a page says, beside the package instead of inside it."""
     for path, content in blocks(page).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content, encoding="utf-8")
@@ -38,11 +39,11 @@ def follow(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         package = importlib.import_module(name)
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(file.parent)])
         monkeypatch.delitem(sys.modules, f"{name}.{file.stem}", raising=False)
-    return folder / "configs"
+    monkeypatch.setenv(SEARCHED, str(folder / "configs"))
 
 
-def composed(group: str, overrides: list[str], configs: Path) -> Any:
-    return build(compose(overrides, folders=[str(configs)]), group)
+def composed(group: str, overrides: list[str]) -> Any:
+    return build(compose(overrides), group)
 
 
 def trained(module: Distillation) -> bool:
@@ -53,8 +54,8 @@ def trained(module: Distillation) -> bool:
 
 
 def test_a_new_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    configs = follow("add-a-sink.md", tmp_path, monkeypatch)
-    sink = composed("sink", ["sink=loudest", "sink.frames=1", "sink.margin=0.0"], configs)
+    follow("add-a-sink.md", tmp_path, monkeypatch)
+    sink = composed("sink", ["sink=loudest", "sink.frames=1", "sink.margin=0.0"])
     assert isinstance(sink, SinkStrategy)
     one, other = random_kv(1, 1, 1), random_kv(1, 1, 2)
     folded: KV = sink.fold(one, other)
@@ -66,8 +67,8 @@ def test_a_new_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_new_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    configs = follow("add-a-loss.md", tmp_path, monkeypatch)
-    loss = composed("loss", ["loss=softplus", "loss.beta=1.5"], configs)
+    follow("add-a-loss.md", tmp_path, monkeypatch)
+    loss = composed("loss", ["loss=softplus", "loss.beta=1.5"])
     assert isinstance(loss, LossStrategy)
     torch.testing.assert_close(loss.weights(judged(normal(4))), (1 + (1.5 * normal(4)).exp()).log2())
     assert trained(training.distillation(loss))

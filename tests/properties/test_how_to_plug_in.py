@@ -11,7 +11,9 @@ from evaluation import metrics
 from evaluation.evidence import look
 from evaluation.measure import Measure, choose, discover
 from reward_forcing import train
+from reward_forcing.composition import places
 from reward_forcing.composition.configuration import plain
+from reward_forcing.composition.places import SEARCHED
 from reward_forcing.rewards.protocols import PixelReward
 from reward_forcing.rewards.weighted_sum import WeightedSum
 from reward_forcing.study.design import level_of, read_study, require_honest
@@ -32,14 +34,14 @@ def shown(page: str) -> list[list[str]]:
     return [line.replace("--config-dir mine", "").split() for line in lines]
 
 
-def planned(words: list[str], folder: Path) -> list[Any]:
+def planned(words: list[str]) -> list[Any]:
     """The runs that a page's command asks for."""
-    return train.plan([word for word in words if word != "-m"], multirun="-m" in words, folders=[str(folder)])
+    return train.plan([word for word in words if word != "-m"], multirun="-m" in words)
 
 
 def test_a_new_reward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    configs = follow("add-a-reward.md", tmp_path, monkeypatch)
-    reward = composed("reward", ["reward=colours_kept", "reward.scale=0.05"], configs)
+    follow("add-a-reward.md", tmp_path, monkeypatch)
+    reward = composed("reward", ["reward=colours_kept", "reward.scale=0.05"])
     assert isinstance(reward, PixelReward)
     fading = torch.linspace(1, 0, 8)[None, :, None, None, None].expand(1, 8, 3, 4, 4)
     still, changing = (reward.judge(video, ["red"]) for video in (fading[:, :1].expand_as(fading), fading))
@@ -72,40 +74,40 @@ def test_commands_about_rewards_work_outside_the_package(tmp_path: Path, monkeyp
     (tmp_path / "reward/colours_kept.yaml").write_text(config)
     monkeypatch.syspath_prepend(tmp_path)
     commands = shown("add-a-reward.md")
-    jobs = [
-        train.plan([w for w in words if w != "-m"], multirun="-m" in words, folders=[str(tmp_path)])
-        for words in commands
-    ]
+    monkeypatch.setenv(SEARCHED, str(tmp_path))
+    jobs = [planned(words) for words in commands]
     assert list(map(len, jobs)) == [1, 4, 1, 1]
     assert plain(jobs[0][0].config)["module"]["frozen"]["reward"]["scale"] == 0.05
-    summed = composed("reward", commands[2], tmp_path)
+    summed = composed("reward", commands[2])
     assert isinstance(summed, WeightedSum)
     assert type(summed.rewards["second"]).__module__ == "my_rewards"
 
 
 @pytest.fixture
-def experiment(tmp_path: Path) -> Path:
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The experiment of the page, outside the project."""
+    monkeypatch.setenv(SEARCHED, str(tmp_path))
     for name, content in re.findall(r"`experiments/(guidance\.\w+)`:\n\n```\w+\n(.*?)```", EXPERIMENT, re.DOTALL):
         (tmp_path / "experiments").mkdir(exist_ok=True)
         (tmp_path / "experiments" / name).write_text(content, encoding="utf-8")
-    return tmp_path
+    return tmp_path / "experiments"
 
 
 def test_a_new_experiment(experiment: Path) -> None:
     """All its commands, and what `tests/test_configs.py` asks of experiments."""
     written, *others = shown("add-an-experiment.md")
-    jobs = planned([word for word in written if word not in ("--cfg", "job")], experiment)
+    jobs = planned([word for word in written if word not in ("--cfg", "job")])
     assert [job.choices["module.scores.guidance_scale"] for job in jobs] == ["1.0"] * 3 + ["1.5"] * 3 + ["3.0"] * 3
     assert all(plain(job.config)["name"] == "guidance" for job in jobs)
-    assert [len(planned(words, experiment)) for words in others] == [9, 9, 3, 9]
-    page = (experiment / "experiments/guidance.md").read_text(encoding="utf-8")
+    assert [len(planned(words)) for words in others] == [9, 9, 3, 9]
+    page = (experiment / "guidance.md").read_text(encoding="utf-8")
     for needed in ("experiments=guidance", "**Question.**", "**Expected.**", "**Found.**"):
         assert needed in page
 
 
 def test_a_new_study(experiment: Path) -> None:
-    (job, *_) = planned(["experiments=guidance"], experiment)
+    assert places.files("experiments")["guidance"].parent == experiment
+    (job, *_) = planned(["experiments=guidance"])
     study = read_study(plain(job.config)["study"], "guidance")
     require_honest(study, "tracked_motion")
     assert study.reference in {level_of(f"module.scores.guidance_scale={scale}") for scale in ("1.0", "1.5", "3.0")}

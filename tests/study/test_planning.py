@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reward_forcing.composition import configuration
+from reward_forcing.composition import configuration, places
 from reward_forcing.study.design import Study
 from reward_forcing.study.planning import (
     FAST,
@@ -111,3 +111,29 @@ def test_the_question_of_every_study_is_known() -> None:
     known = studies()
     assert len(known) >= 8
     assert all(question.endswith("?") for question in known.values())
+
+
+def test_an_experiment_may_lie_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, text in {
+        "experiments/mine.yaml": """# @package _global_
+# Study: a sink of mine
+name: mine
+run_dir: runs/mine
+hydra: {mode: MULTIRUN, sweeper: {params: {sink: "none,slow", seed: 0}}}
+study: {question: "Does slow help?", factors: {sink: sink}, reference: none, headline: [palette_drift late, fidelity]}
+""",
+        "sink/slow.yaml": "defaults: [ema]\ndecay: 0.9999\n",
+    }.items():
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).write_text(text, encoding="utf-8")
+    assert "mine" not in studies()
+    monkeypatch.setenv(places.SEARCHED, str(tmp_path))
+    assert studies()["mine"] == "Does slow help?"
+    plan = make_plan("mine", root=tmp_path / "runs")
+    assert [cell.name for cell in plan.cells] == ["none", "slow"]
+    assert plan.results == tmp_path / "experiments" / "results"
+    assert plan.students[1].job.config.sink.decay == 0.9999
+
+
+def test_results_of_the_project_lie_beside_its_experiments(tmp_path: Path) -> None:
+    assert make_plan("context_gradient", root=tmp_path).results == places.shipped("experiments/results")

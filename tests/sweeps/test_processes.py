@@ -19,7 +19,7 @@ STARTS = "import time; print('up', flush=True); "
 def job(folder: Path, devices: int = 1) -> Job:
     config = OmegaConf.create({"run_dir": str(folder), "resume": "auto", "trainer": {"devices": devices}})
     given = ("sink=ema", "run_dir=old", "resume=never", "hydra.mode=MULTIRUN")
-    return Job(config, given, "sink=ema", sweep=folder.parent, folders=("mine",))
+    return Job(config, given, "sink=ema", sweep=folder.parent)
 
 
 def wait(process: Process, limit: float = 30) -> int:
@@ -40,7 +40,7 @@ def await_text(log: Path, text: str = "up", limit: float = 30) -> None:
 def test_a_job_is_done_by_the_command_a_person_would_give() -> None:
     words = command(job(Path("runs/s/a")), "m:f")
     assert words[:4] == [sys.executable, "-m", "reward_forcing.train", "--after=m:f"]
-    assert words[4:] == ["--config-dir=mine", "sink=ema", "run_dir=runs/s/a", "resume=auto", "hydra.mode=RUN", *QUIET]
+    assert words[4:] == ["sink=ema", "run_dir=runs/s/a", "resume=auto", "hydra.mode=RUN", *QUIET]
 
 
 def test_a_job_of_several_devices_is_done_under_its_own_torchrun() -> None:

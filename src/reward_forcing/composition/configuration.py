@@ -3,7 +3,6 @@
 import itertools
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import hydra
@@ -11,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError
 
 from reward_forcing.composition.explanations import (
     explain_option,
@@ -18,9 +18,10 @@ from reward_forcing.composition.explanations import (
     explain_rest,
     explain_syntax,
     explain_unknown,
+    explain_yaml,
     rejected_key,
 )
-from reward_forcing.composition.places import ROOT, shipped
+from reward_forcing.composition.places import ROOT, own_folders, shipped
 
 
 class ConfigurationError(ValueError):
@@ -32,28 +33,30 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("asset", lambda path: str(shipped(path)), replace=True)
 
 
-def compose(overrides: Sequence[str] = (), *, name: str = "train", folders: Sequence[str] = ()) -> DictConfig:
+def compose(overrides: Sequence[str] = (), *, name: str = "train") -> DictConfig:
     """Compose `configs/NAME.yaml` under overrides; the node `hydra` tells the choices made and the sweep's axes.
 
     Args:
         overrides: as on a command line, `sink=ema` or `loss.beta=0.5`.
         name: the primary config.
-        folders: more folders with config groups in them.
 
     Raises:
         ConfigurationError: an override cannot be applied.
     """
     register_resolvers()
     overrides = readable(overrides)
-    places = [f'"file://{path}"' for path in (ROOT, *map(Path.absolute, map(Path, folders)))]
-    extra = [f"hydra.searchpath=[{','.join(places)}]"]
+    own = own_folders()
+    places = [f'"file://{path}"' for path in (ROOT, *own)]
+    extra = [f"hydra.searchpath=[{','.join(places)}]"] if own else []
     try:
         with hydra.initialize_config_dir(str(shipped("configs")), version_base="1.3"):
-            return hydra.compose(name, [*overrides, *(extra if folders else [])], return_hydra_config=True)
+            return hydra.compose(name, [*overrides, *extra], return_hydra_config=True)
     except OverrideParseException as error:
         raise ConfigurationError(explain_syntax(error, overrides)) from error
     except MissingConfigException as error:
         raise ConfigurationError(explain_option(error)) from error
+    except MarkedYAMLError as error:
+        raise ConfigurationError(explain_yaml(error)) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         key = rejected_key(error)
         if key is None:
@@ -61,7 +64,7 @@ def compose(overrides: Sequence[str] = (), *, name: str = "train", folders: Sequ
         others = [
             given for given in overrides if given.split("=")[0].lstrip("+~") != key and not given.startswith("hydra")
         ]
-        raise ConfigurationError(explain_unknown(key, compose(others, name=name, folders=folders))) from error
+        raise ConfigurationError(explain_unknown(key, compose(others, name=name))) from error
 
 
 def readable(overrides: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
+from yaml import MarkedYAMLError
 
 from reward_forcing.composition.places import groups, options, shipped
 from reward_forcing.composition.signatures import RESERVED
@@ -30,6 +31,13 @@ def explain_option(error: MissingConfigException) -> str:
         return str(error).splitlines()[0]
     what = f"{group}={option}: there is no option {option!r}"
     return f"{what}; allowed: {', '.join(allowed)}{suggest(option, allowed)}"
+
+
+def explain_yaml(error: MarkedYAMLError) -> str:
+    """Which file is no YAML, and where."""
+    mark = error.problem_mark or error.context_mark
+    place = f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}{error.problem or error.context}; this cannot be read as YAML"
 
 
 def rejected_key(error: Exception) -> str | None:

@@ -51,9 +51,7 @@ def _contents(values: Values) -> str:
 
 def _batches(values: Values) -> str:
     """Batches divide among processes, as far as their number is written, and their micro-batches."""
-    trainer, batch = values["trainer"], values["data"].get("batch_size")
-    devices = str(trainer.get("devices", 1))
-    ranks = (int(devices) if devices.isdecimal() else 1) * int(trainer.get("num_nodes", 1))
+    ranks, batch = _processes(values), values["data"].get("batch_size")
     for key, node in values["module"].items():
         parts = node.get("micro_batches", 1) if isinstance(node, Mapping) and key.endswith("recipe") else 1
         if isinstance(batch, int) and batch % (ranks * parts):
@@ -62,6 +60,21 @@ def _batches(values: Values) -> str:
                 f"({ranks}) times module.{key}.micro_batches ({parts})"
             )
     return ""
+
+
+def _copies(values: Values) -> str:
+    """Networks that are split are split alike in every copy."""
+    strategy = values["trainer"].get("strategy")
+    copies = strategy.get("replicas", 1) if isinstance(strategy, Mapping) else 1
+    if not isinstance(copies, int) or copies < 1 or not _processes(values) % copies:
+        return ""
+    return f"trainer.strategy.replicas is {copies}; it must divide the number of processes ({_processes(values)})"
+
+
+def _processes(values: Values) -> int:
+    """How many there will be, as far as that is written."""
+    devices = str(values["trainer"].get("devices", 1))
+    return (int(devices) if devices.isdecimal() else 1) * int(values["trainer"].get("num_nodes", 1))
 
 
 def _levels(values: Values) -> str:
@@ -100,5 +113,5 @@ def _kind(node: Any) -> str:
 
 
 RULES: Final[tuple[Callable[[Values], str], ...]] = (
-    _contents, _batches, _levels, _heads, _places, _lengths
+    _contents, _batches, _copies, _levels, _heads, _places, _lengths
 )  # fmt: skip

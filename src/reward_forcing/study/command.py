@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from reward_forcing.data_arguments import add_config_dir
 from reward_forcing.study.planning import studies
 from reward_forcing.study.running import run
 from reward_forcing.study.writing import write
@@ -49,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
     add("--fast", action="store_true", help="a smoke test: 2 steps, 2 prompts, 24 frames, at most 2 training seeds")
     add("--jobs", type=int, default=2, help="how much is done side by side, one thread each (default: %(default)s)")
     add("--runs", type=Path, default=Path("runs"), help="folder of all runs, shared by studies (default: %(default)s)")
-    add("--results", type=Path, help="folder of the results to keep (default: experiments/results)")
+    add("--results", type=Path, help="folder of the results to keep (default: results, beside the experiment)")
+    add_config_dir(made)
     add("--write", action="store_true", help="only write known results into the pages that show them")
     return made
 

@@ -137,6 +137,11 @@ class Plan:
         return min(self.study.frames, self.scale.frames or self.study.frames)
 
     @property
+    def results(self) -> Path:
+        """The folder of the results to keep, beside the experiment."""
+        return places.files("experiments")[self.name].parent / "results"
+
+    @property
     def whole(self) -> bool:
         """Whether it is the experiment as written, whose results are worth keeping."""
         return self.scale == FULL and not self.overrides
@@ -185,9 +190,8 @@ def require_study(name: str) -> None:
 def studies() -> dict[str, str]:
     """The question of every experiment that is a study."""
     found = {}
-    for name in places.options("experiments"):
-        text = places.shipped(f"experiments/{name}.yaml").read_text(encoding="utf-8")
-        if "\nstudy:" in text:
+    for name, path in places.files("experiments").items():
+        if "\nstudy:" in path.read_text(encoding="utf-8"):
             found[name] = str(configuration.compose([f"experiments={name}"]).study.get("question", ""))
     return found
 

@@ -48,7 +48,7 @@ def run(
         fast: a smoke test, results of which stay in the run's folder.
         jobs: how much is done side by side, one thread each.
         runs: folder of all runs.
-        results: where results worth keeping go; by default where experiments are.
+        results: where results worth keeping go; by default where the experiment is.
 
     Raises:
         ValueError: the study is wrong; nothing has been done yet.
@@ -64,12 +64,12 @@ def run(
         if status := told(outcomes, console):
             return status
         judged = film_all(films_of(plan), jobs, console)
-    kept = (results or places.shipped("experiments/results")) if plan.whole else plan.folder / "results"
+    kept = (results or plan.results) if plan.whole else plan.folder / "results"
     said = conclude(plan, judged, kept)
     console.print(
         f"\n{said}\n\nreport: {plan.folder / 'report.html'}\nresults: {kept}", highlight=False, soft_wrap=True
     )
-    if plan.whole and results is None:
+    if kept == places.shipped("experiments/results"):
         write()
     return 0
 

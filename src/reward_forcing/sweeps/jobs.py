@@ -28,7 +28,6 @@ class Job:
         label: what distinguishes it in a sweep.
         choices: the same, by key.
         sweep: the sweep's folder; None: a run by itself.
-        folders: more folders with config groups in them.
     """
 
     config: DictConfig
@@ -36,7 +35,6 @@ class Job:
     label: str = ""
     choices: Mapping[str, str] = field(default_factory=dict)
     sweep: Path | None = None
-    folders: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:

@@ -45,10 +45,9 @@ def command(job: Job, after: str = "") -> list[str]:
     """What does a job in processes of its own: one, or under torchrun one a device."""
     given = [one for one in job.overrides if one.split("=")[0] not in ("run_dir", "resume", "hydra.mode")]
     own = [f"run_dir={job.folder}", f"resume={job.config.resume}", "hydra.mode=RUN", *QUIET]
-    folders = [f"--config-dir={folder}" for folder in job.folders]
     launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={job.devices}", "-m"]
     start = [*launcher, "reward_forcing.train"] if job.devices > 1 else ["reward_forcing.train"]
-    return [sys.executable, "-m", *start, *([f"--after={after}"] if after else []), *folders, *given, *own]
+    return [sys.executable, "-m", *start, *([f"--after={after}"] if after else []), *given, *own]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import ast
 import io
 import os
 import pickle
+import re
 import tarfile
 import tomllib
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ from reward_forcing.data.tar import members, read_bytes
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("src", "evaluation", "benchmarks", "tools")
 CODE = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
-RUN_CODE = {"eval", "exec", "pickle.load", "pickle.loads", "torch.hub.load", "yaml.load", "shelve.open"}
+RUN_CODE = {"eval", "exec", "pickle.load", "pickle.loads", "torch.hub.load", "yaml.load", "shelve.open", "os.system"}
+CAN_HOLD_CODE = {"pickle", "shelve", "marshal", "dill", "cloudpickle", "joblib"}
+"""Modules that read formats in which there may be code."""
 
 DATED = {f"src/reward_forcing/{name}.py" for name in ("callbacks/progress_notes", "sweeps/record", "study/outcome")}
 DATED |= {"benchmarks/common.py"}
@@ -48,6 +51,57 @@ def test_pickles_are_loaded_with_weights_only_and_nothing_is_evaluated() -> None
     assert [place for place, name, _ in EVERY if name in RUN_CODE] == []
     assert [place for place, name, given in EVERY if name.endswith("np.load") and "allow_pickle" in given] == []
     assert [place for place, _, given in EVERY if is_true(given.get("shell"))] == []
+
+
+def imported(path: Path) -> set[str]:
+    """The packages a file imports, by their first names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_formats_that_can_hold_code_are_read_in_few_places() -> None:
+    """`codecs/files.py` needs the name of an error; the other one refuses what is not data, before torch reads it."""
+    pickles = {str(path.relative_to(ROOT)) for path in CODE if imported(path) & CAN_HOLD_CODE}
+    held = {f"src/reward_forcing/{name}.py" for name in ("codecs/files", "modules/sharded_checkpoints")}
+    assert pickles == held
+    programs = {place.partition(":")[0] for place, name, _ in EVERY if name == "torch.jit.load"}
+    assert programs == {"evaluation/networks/video_features.py"}, "which docs/security.md tells"
+
+
+def test_pages_escape_whatever_they_show() -> None:
+    """What they show of a nasty prompt: tests/evaluation/report/test_page.py."""
+    pages = [given for _, name, given in EVERY if name.rpartition(".")[2] == "Environment"]
+    assert pages
+    assert all(is_true(given.get("autoescape")) for given in pages)
+    assert [place for place, name, _ in EVERY if name.rpartition(".")[2] == "Markup"] == []
+    templates = [path.read_text(encoding="utf-8") for path in ROOT.glob("evaluation/**/*.html.j2")]
+    assert templates
+    assert not any(re.search(r"\|\s*safe\b|autoescape", text) for text in templates)
+
+
+def environments(path: Path) -> Iterator[str]:
+    """Where a file takes all of the environment: neither one variable of it nor whether it is there."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "os.environ":
+            parent = parents[node]
+            one = isinstance(parent, ast.Attribute | ast.Compare) or (
+                isinstance(parent, ast.Subscript) and parent.value is node
+            )
+            if not one:
+                yield str(path.relative_to(ROOT))
+
+
+def test_the_environment_goes_to_processes_only() -> None:
+    """Tokens are in it: nothing writes it down (tests/faults look for one in what commands write and say)."""
+    whole = {place for path in CODE for place in environments(path) if not place.startswith("benchmarks/")}
+    assert whole == {"src/reward_forcing/sweeps/processes.py", "evaluation/vbench/interpreter.py"}
 
 
 def test_durations_do_not_depend_on_the_time_of_day() -> None:

@@ -20,7 +20,7 @@ NEEDED |= {"module=codec_training": "data=toy_videos"}
 NEEDED |= {"data=pairs": "data.content.source.path=x", "data=prompts": "data.content.prompts.path=x"}
 NEEDED |= dict.fromkeys(("codec=tiny_wan", "text=umt5", "text=umt5_cached"), "checkpoints=wan")
 NEEDED |= dict.fromkeys(("reward=clip", "reward=optical_flow", "reward=video_align"), "checkpoints=wan")
-NEEDED |= {"trainer=sharded": "data.batch_size=64"}
+NEEDED |= dict.fromkeys(("trainer=sharded", "trainer=hybrid"), "data.batch_size=64")
 CHOICES = [(group, option) for group in groups() for option in options(group)]
 
 

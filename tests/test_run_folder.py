@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_forcing.run_folder import RunFolder, RunSettings, changes, flatten
+from reward_forcing.run_folder import RunFolder, RunSettings, flatten
 from reward_forcing.safekeeping import aside, point_to, publish
 
 GOOD: dict[str, Any] = {"name": "x", "seed": 0, "max_steps": 1, "run_dir": "runs/x", "resume": "never"}
@@ -68,13 +68,6 @@ def test_finished_steps(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.summary.write_text(json.dumps({"steps": 12}))
     assert run.finished_steps == 12
-
-
-def test_changes_are_told_but_for_what_is_free() -> None:
-    before = {"seed": 0, "sink": {"decay": 0.9}, "trainer": {"max_steps": 4}, "run_dir": "a", "old": 1}
-    after = {"seed": 0, "sink": {"decay": 0.8}, "trainer": {"max_steps": 8}, "run_dir": "b", "new": [1]}
-    assert changes(before, after) == ["sink.decay: 0.9 -> 0.8", "old: 1 -> absent", "new: absent -> [1]"]
-    assert changes(before, before) == []
 
 
 leaves = st.one_of(st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=2))

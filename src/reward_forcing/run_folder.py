@@ -21,22 +21,6 @@ HOLDER: Final = ".lock.json"
 ORPHANS: Final = 15.0
 """Seconds that the loader processes of a run that was killed may take to notice."""
 
-FREE_TO_CHANGE: Final = (
-    "run_dir",
-    "resume",
-    "settings",
-    "streaming",
-    "sweep",
-    "study",
-    "hardware",
-    "callbacks",
-    "logger",
-    "trainer.max_steps",
-    "trainer.default_root_dir",
-    "trainer.enable_progress_bar",
-)
-"""Keys that a continued run may change: where it is written and shown, and how long it goes on."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
@@ -214,14 +198,6 @@ def _is_gone(holder: Mapping[str, Any]) -> bool:
     except PermissionError:
         pass
     return False
-
-
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What differs between the configs of a run and of its continuation, one line a key, apart from what is free to."""
-    old, new = flatten(before), flatten(after)
-    keys = [key for key in {**old, **new} if old.get(key, "absent") != new.get(key, "absent")]
-    kept = [key for key in keys if not any(key == free or key.startswith(f"{free}.") for free in FREE_TO_CHANGE)]
-    return [f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}" for key in kept]
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

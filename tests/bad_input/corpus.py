@@ -85,6 +85,11 @@ TRAINING = [
     ),
     ("data.batch_size=8 module.student_recipe.micro_batches=3", "data.batch_size is 8; it must be a multiple of 3"),
     ("data.batch_size=8 trainer.devices=3", "data.batch_size is 8; it must be a multiple of 3"),
+    (
+        "trainer=hybrid trainer.strategy.replicas=3 data.batch_size=64",
+        "trainer.strategy.replicas is 3; it must divide the number of processes (64)",
+    ),
+    ("trainer=hybrid trainer.strategy.replicas=0", "trainer.strategy.replicas is 0; it must be at least 1"),
     ("data=toy_videos", "data.content gives video; Distillation needs prompts: choose data=toy_prompts or prompts"),
     ("module=pretraining", "Pretraining needs emphasis, latents, prompts: choose data=toy_clips or clips"),
     ("module=codec_training callbacks=default", "CodecTraining needs video: choose data=toy_videos or videos"),

@@ -116,6 +116,25 @@ def test_a_second_signal_interrupts_at_once(tmp_path: Path) -> None:
         fit(tmp_path, SignalAt(4, signal.SIGINT), SignalAt(4, signal.SIGINT))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_scheduler_may_repeat_itself_and_lightning_requeues_nothing(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under SLURM, Lightning would save a checkpoint of its own, call `scontrol requeue`, and resume from that file."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/scontrol").write_text(f"#!/bin/sh\necho $@ > {tmp_path}/requeued\n")
+    (tmp_path / "bin/scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    job = {"NTASKS": 1, "JOB_NAME": "train", "JOB_ID": 7, "PROCID": 0, "LOCALID": 0, "NODEID": 0}
+    for name, value in {**job, "STEP_NODELIST": "localhost", "NTASKS_PER_NODE": 1}.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    trainer = fit(tmp_path / "run", SignalAt(4, number), SignalAt(4, number))
+    assert type(trainer._accelerator_connector.cluster_environment).__name__ == "SLURMEnvironment"
+    assert trainer.global_step == 5
+    assert names(tmp_path / "run") == {"step=3.ckpt", "step=5.ckpt", "last.ckpt"}
+    assert not (tmp_path / "requeued").exists()
+
+
 def test_signals_are_given_back_after_a_failure(tmp_path: Path) -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     with pytest.raises(RuntimeError, match="on purpose"):

@@ -1,6 +1,7 @@
 from functools import partial
 from typing import Any
 
+import pytest
 import torch
 from lightning import Trainer
 from torch.utils.data import DataLoader
@@ -54,3 +55,14 @@ def test_a_broken_video_moves_neither_the_codec_nor_its_statistics() -> None:
     trainer.fit(module, loader)
     assert trainer.global_step == reports.all[0]["codec/skipped"] == 1
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+def test_a_codec_is_not_split() -> None:
+    recipe = Recipe(optimizer=partial(torch.optim.AdamW, lr=3e-3), gradient_clip=1.0)
+    module = CodecTraining(codec=ToyCodec(channels=2, width=8), recipe=recipe, seed=0)
+    module.configure_model()
+    module._device_mesh = object()  # type: ignore[assignment]
+    with pytest.raises(
+        ValueError, match=r"codec of the toy world is not split; allowed: trainer=default or trainer=ddp"
+    ):
+        module.configure_model()

@@ -19,6 +19,13 @@ def test_the_papers_run() -> None:
     assert run.geometry.tokens_per_frame == 1560
 
 
+def test_copies_of_split_networks_are_split_over_fewer() -> None:
+    run = situation("experiments=reward_forcing_1_3b", "trainer=hybrid")
+    assert (run.ranks, run.copies, run.shares, run.sharded) == (64, 8, 8, True)
+    whole = situation("trainer=ddp")
+    assert (whole.ranks, whole.shares, whole.sharded) == (8, 1, False)
+
+
 def test_one_gpu_goes_through_its_batch_in_parts() -> None:
     run = situation("experiments=reward_forcing_1_3b_one_gpu")
     assert (run.ranks, run.shares, run.batch, run.micro) == (1, 1, 8, 1)

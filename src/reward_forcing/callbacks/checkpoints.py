@@ -26,9 +26,10 @@ say = logging.getLogger(__name__).warning
 class Checkpoints(Checkpoint):
     """Writes `step=N.ckpt` with its digest beside it; `last.ckpt` points to the newest.
 
-    On a signal the step in progress ends, is saved, and training stops; a second one interrupts at once. When a step
-    fails, the state before it is saved, if this process is the only one. A checkpoint that cannot be written is told;
-    those before it stay.
+    On a signal the step in progress ends, is saved, and training stops. A second Ctrl-C interrupts at once; what a
+    scheduler sends may come twice, from itself and through torchrun, and means the same. When a step fails, the state
+    before it is saved, if this process is the only one. A checkpoint that cannot be written is told; those before it
+    stay.
 
     Args:
         folder: where checkpoints go.
@@ -68,7 +69,7 @@ class Checkpoints(Checkpoint):
         self._previous: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen for signals, in place of Lightning, which has just begun to; only a main thread can."""
+        """Listen for signals, in place of Lightning (which would requeue SLURM's jobs); only a main thread can."""
         self._whole = trainer.global_step
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._ask) for number in SIGNALS}
@@ -158,7 +159,8 @@ class Checkpoints(Checkpoint):
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
-        signal.signal(number, self._previous[signal.Signals(number)])
+        if number == signal.SIGINT:
+            signal.signal(number, self._previous[signal.SIGINT])
 
 
 def kept(

@@ -28,6 +28,14 @@ class LogOutputs(Callback):
         self.every = every
         self._logged: dict[str, int] = {}
 
+    def state_dict(self) -> dict[str, Any]:
+        """When each network was logged last, so that a continued run logs at the same steps."""
+        return dict(self._logged)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._logged = dict(state_dict)
+
     def on_train_batch_end(
         self,
         trainer: Trainer,

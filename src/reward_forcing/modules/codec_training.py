@@ -6,6 +6,7 @@ from torch.optim import Optimizer
 
 from reward_forcing import seeding
 from reward_forcing.codecs.toy_codec import ToyCodec, reconstruction_loss
+from reward_forcing.modules.sharding import rows_of_all_ranks
 from reward_forcing.modules.steps import Batch, Recipe, Scalars, learn, prefixed
 
 STATISTICS_DECAY = 0.99
@@ -26,13 +27,22 @@ class CodecTraining(LightningModule):
         self.automatic_optimization = False
         self.codec, self.recipe, self.seed = codec, recipe, seed
 
+    def configure_model(self) -> None:
+        """Nothing is split.
+
+        Raises:
+            ValueError: the strategy asks for it.
+        """
+        if self.device_mesh is not None:
+            raise ValueError("trainer: a codec of the toy world is not split; allowed: trainer=default or trainer=ddp")
+
     def training_step(self, batch: Batch, batch_idx: int) -> Scalars:  # noqa: ARG002 (Lightning's name)
         """One optimiser step on the frames of `video`."""
         optimizer = self.optimizers()
         assert isinstance(optimizer, Optimizer)
         report = learn(self, optimizer, self.recipe, batch, self._loss)
         if not report["skipped"]:
-            self.codec.measure(batch["video"], decay=STATISTICS_DECAY)
+            self.codec.measure(rows_of_all_ranks(batch["video"]), decay=STATISTICS_DECAY)
         return prefixed("codec", report)
 
     def _loss(self, batch: Batch, key: seeding.Key) -> Scalars:

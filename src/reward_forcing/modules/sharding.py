@@ -1,4 +1,7 @@
-"""Networks split over processes (FSDP2): each keeps a share of every parameter and borrows the rest, block by block."""
+"""Training in several processes: networks split among them or among groups of them (FSDP2), or whole in each (DDP).
+
+A process of a split network keeps a share of every parameter and borrows the rest, block by block.
+"""
 
 import warnings
 from collections.abc import Iterable
@@ -12,6 +15,7 @@ from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
 
 from reward_forcing.networks.wan import WanTransformer
 
@@ -19,22 +23,28 @@ ComputeDtype: TypeAlias = Literal["bfloat16"] | None
 """What sharded networks compute in; None: in the precision of their parameters."""
 
 
-def strategy(*, devices: int, nodes: int = 1, timeout_minutes: int = 30) -> ModelParallelStrategy:
-    """Lightning's strategy for sharding over all processes of a run.
+def strategy(*, devices: int, nodes: int = 1, replicas: int = 1, timeout_minutes: int = 30) -> ModelParallelStrategy:
+    """Lightning's strategy for sharding over the processes of a run.
 
     Args:
         devices: processes of a machine.
         nodes: machines.
+        replicas: copies of every network, each split over an equal part of the processes, in their order; 1: a single
+            one, split over all.
         timeout_minutes: how long a process waits for the others.
 
     Raises:
-        ValueError: a number is not positive.
+        ValueError: a number is not positive, or there are not equally many processes for every copy.
     """
-    for name, value in (("devices", devices), ("nodes", nodes), ("timeout_minutes", timeout_minutes)):
+    counts = {"devices": devices, "nodes": nodes, "replicas": replicas, "timeout_minutes": timeout_minutes}
+    for name, value in counts.items():
         if value < 1:
             raise ValueError(f"trainer.strategy.{name} is {value}; it must be at least 1")
-    wait = timedelta(minutes=timeout_minutes)
-    return ModelParallelStrategy(data_parallel_size=devices * nodes, tensor_parallel_size=1, timeout=wait)
+    shares, left = divmod(devices * nodes, replicas)
+    if left:
+        raise ValueError(f"trainer.strategy.replicas is {replicas}; it must divide the processes ({devices * nodes})")
+    wait = timedelta(minutes=timeout_minutes)  # of the mesh's two sides, Lightning calls the copies data-parallel
+    return ModelParallelStrategy(data_parallel_size=replicas, tensor_parallel_size=shares, timeout=wait)
 
 
 def shard(network: nn.Module, mesh: DeviceMesh, compute_dtype: ComputeDtype = None) -> None:
@@ -45,7 +55,7 @@ def shard(network: nn.Module, mesh: DeviceMesh, compute_dtype: ComputeDtype = No
 
     Args:
         network: with transformer blocks.
-        mesh: one-dimensional.
+        mesh: of the processes that share a copy; two-dimensional: of the copies, and of those.
         compute_dtype: of forward and backward passes; the shares and the optimiser keep their own precision.
     """
     if isinstance(network, FSDPModule):
@@ -71,8 +81,9 @@ def shard_all(module: LightningModule, networks: Iterable[nn.Module]) -> None:
     mesh = module.device_mesh
     if mesh is None:
         return
+    used = mesh if mesh["data_parallel"].size() > 1 else mesh["tensor_parallel"]
     for network in networks:
-        shard(network, mesh["data_parallel"], "bfloat16" if module.trainer.precision == "bf16-mixed" else None)
+        shard(network, used, "bfloat16" if module.trainer.precision == "bf16-mixed" else None)
 
 
 def is_sharded(module: nn.Module) -> bool:
@@ -80,8 +91,10 @@ def is_sharded(module: nn.Module) -> bool:
     return any(isinstance(part, FSDPModule) for part in module.modules())
 
 
-def sync_gradients(module: nn.Module, *, wanted: bool) -> None:
+def sync_gradients(module: LightningModule, *, wanted: bool) -> None:
     """Whether the next backward pass sums gradients over processes; only that of the last micro-batch needs to."""
+    if isinstance(module.trainer.model, DistributedDataParallel):
+        module.trainer.model.require_backward_grad_sync = wanted  # Lightning asks before every backward pass
     for part in module.modules():
         if isinstance(part, FSDPModule):
             part.set_requires_gradient_sync(wanted, recurse=False)
@@ -113,9 +126,23 @@ def rebuilt(network: WanTransformer, tensors: dict[str, Tensor]) -> WanTransform
 
 def average_over_ranks(scalars: dict[str, Tensor]) -> dict[str, Tensor]:
     """The mean over all processes of what each reports; in a single process, the same."""
-    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
+    if ranks() == 1:
         return scalars
     values = torch.stack([value.detach().float() for value in scalars.values()])
     distributed.all_reduce(values)
-    means: Any = values / distributed.get_world_size()
+    means: Any = values / ranks()
     return dict(zip(scalars, means.unbind(), strict=True))
+
+
+def rows_of_all_ranks(rows: Tensor) -> Tensor:
+    """What all processes have, in their order, each having equally many rows; in a single process, the same."""
+    if ranks() == 1:
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(ranks())]
+    distributed.all_gather(parts, rows.contiguous())
+    return torch.cat(parts)
+
+
+def ranks() -> int:
+    """How many processes train together."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1

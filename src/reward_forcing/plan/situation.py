@@ -17,6 +17,7 @@ class Situation:
         geometry: sizes of the clips.
         ranks: processes, one a GPU.
         sharded: whether parameters are divided among them (FSDP2).
+        copies: of the parameters that are divided (hybrid sharding).
         mixed: whether passes are in bf16 whatever the parameters are.
         batch: samples of a step on all ranks together.
         micro: samples that a rank processes at once.
@@ -40,11 +41,12 @@ class Situation:
     sink_width: int | None
     words: int
     chunks: int
+    copies: int = 1
 
     @property
     def shares(self) -> int:
         """Into how many parts parameters are divided."""
-        return self.ranks if self.sharded else 1
+        return self.ranks // self.copies if self.sharded else 1
 
     def precision(self, network: Network) -> Precision:
         """That a network computes in; for a sharded one, that which takes more memory."""
@@ -80,6 +82,7 @@ def situation_of(values: Node) -> Situation:
     module, trainer = values["module"], values["trainer"]
     geometry = Geometry(**{key: value for key, value in values["geometry"].items() if key != "_target_"})
     devices, strategy = trainer.get("devices", 1), trainer.get("strategy")
+    split = strategy if isinstance(strategy, dict) and "sharding" in str(strategy.get("_target_")) else None
     ranks = (devices if isinstance(devices, int) and devices > 0 else 1) * int(trainer.get("num_nodes", 1))
     batch, sink = int(values["data"].get("batch_size", 1)), values["sink"]
     parts = [int(node.get("micro_batches", 1)) for key, node in module.items() if key.endswith("recipe")]
@@ -87,7 +90,8 @@ def situation_of(values: Node) -> Situation:
     return Situation(
         geometry=geometry,
         ranks=ranks,
-        sharded="sharding" in str(strategy.get("_target_")) if isinstance(strategy, dict) else False,
+        sharded=split is not None,
+        copies=int((split or {}).get("replicas", 1)),
         mixed=str(trainer.get("precision")) == "bf16-mixed",
         batch=batch,
         micro=max(1, batch // ranks // min(parts, default=1)),

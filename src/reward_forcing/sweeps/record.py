@@ -1,8 +1,11 @@
 """What a finished run records of itself, beside what came out."""
 
+import hashlib
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -11,6 +14,7 @@ from reward_forcing.machine import peak_memory, versions
 from reward_forcing.plan.planning import make_plan
 
 PACKAGES: Final = ("reward-forcing", "torch", "lightning")
+SOURCE: Final = Path(__file__).parents[1]
 
 
 def record(values: Mapping[str, Any], steps: int, device: torch.device) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def record(values: Mapping[str, Any], steps: int, device: torch.device) -> dict[
         "threads": torch.get_num_threads(),
         "peak_memory_gib": round(peak_memory(device) / 2**30, 3),
         "device": device_name(device),
-        "versions": versions(PACKAGES),
+        "versions": code(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -39,3 +43,12 @@ def record(values: Mapping[str, Any], steps: int, device: torch.device) -> dict[
 def device_name(device: torch.device) -> str:
     """What a device calls itself."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
+
+
+@cache
+def code() -> dict[str, str]:
+    """Versions of what computes, and digits of the project's own source, whatever version it calls itself."""
+    source = hashlib.sha256()
+    for file in sorted(SOURCE.rglob("*.py")):
+        source.update(file.read_bytes())
+    return {**versions(PACKAGES), "source": source.hexdigest()[:16]}

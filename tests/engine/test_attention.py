@@ -1,7 +1,10 @@
 """Every way to compute attention agrees with its definition, and the choice among them is one that can be wrong."""
 
+import importlib.util
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +12,20 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reward_forcing.engine import attention
-from reward_forcing.engine.attention import KERNELS, NAMES, SDPA, Shape, Trial, compared, kernel_for, tried
+from reward_forcing.engine.attention import (
+    KERNELS,
+    NAMES,
+    PACKAGES,
+    ROUGH,
+    ROUGH_NAMES,
+    SDPA,
+    Shape,
+    Trial,
+    compared,
+    kernel_for,
+    lacking,
+    tried,
+)
 from tests import tiny
 
 SHAPE = Shape("cpu", torch.float32, heads=2, queries=5, keys=7, head_dim=4)
@@ -129,7 +145,62 @@ def test_large_shapes_are_tried_on_one_head() -> None:
 def test_a_kernel_is_found_by_its_name() -> None:
     assert kernel_for("products", SHAPE) is attention.products
     assert kernel_for("probe", SHAPE) is KERNELS["cpu"][tried(SHAPE).chosen]
-    assert set(NAMES) == {"probe", *KERNELS["cpu"], *KERNELS["cuda"]}
+    assert set(NAMES) == {"probe", *KERNELS["cpu"], *KERNELS["cuda"], *ROUGH["cuda"]}
+
+
+def test_approximations_are_never_tried() -> None:
+    assert not {*ROUGH_NAMES} & {name for kernels in KERNELS.values() for name in kernels}
+    assert set(PACKAGES) == {*ROUGH_NAMES, "flash_attention_3"}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_that_is_missing_is_told_with_where_to_get_it(name: str) -> None:
+    """None of them is installed where there is no GPU."""
+    package = PACKAGES[name]
+    if importlib.util.find_spec(package) is None:
+        with pytest.raises(ValueError, match=f"engine.attention is '{name}'; {package} is not found: (pip|build)"):
+            kernel_for(name, replace(SHAPE, device="cuda"))
+
+
+def test_a_package_computes_in_sixteen_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(attention.PACKAGES, "sdpa", "torch")
+    assert lacking(SDPA, torch.bfloat16) == lacking("products", torch.float32) == ""
+    assert lacking(SDPA, torch.float32) == "it computes in 16 bits, the student in float32: --dtype bfloat16"
+
+
+class Package:
+    """What a kernel imports: attention as it is defined, from the layout and the numbers that it is given."""
+
+    @staticmethod
+    def sageattn(*given: Tensor) -> Tensor:
+        return definition(*given)
+
+    @staticmethod
+    def flash_attn_func(*given: Tensor, **scales: Tensor) -> tuple[Tensor, None]:
+        named = [scales.get(f"{name}_descale", torch.ones(())) for name in "qkv"]
+        by_head = zip(given, named, strict=True)
+        plain = [states.float().transpose(1, 2) * scale[..., None, None] for states, scale in by_head]
+        return definition(*plain).transpose(1, 2), None
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_gets_its_layout(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, PACKAGES[name], Package)  # type: ignore[arg-type]
+    kernel = {**KERNELS["cuda"], **ROUGH["cuda"]}[name]
+    given = inputs()
+    rough = {"rtol": 0.1, "atol": 0.1} if "float8" in name else {}
+    assert_close(kernel(*given), definition(*given), **rough)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_kernel_of_a_package_is_near_attention(name: str) -> None:
+    pytest.importorskip(PACKAGES[name])
+    given = [states.to("cuda", torch.bfloat16) for states in inputs(1, 256, 512)]
+    given = [torch.nn.functional.pad(states, (0, 60)) for states in given]
+    wanted = definition(*given).float()
+    found = {**KERNELS["cuda"], **ROUGH["cuda"]}[name](*given).float()
+    assert (found - wanted).norm() < 0.1 * wanted.norm()
 
 
 def test_a_kernel_of_another_device_is_refused() -> None:

@@ -198,3 +198,74 @@ def test_attention_is_chosen_for_the_full_window() -> None:
 def test_an_unknown_way_is_refused() -> None:
     with pytest.raises(ValueError, match=r"engine.attention is 'magic'; allowed: probe, sdpa, products, flash"):
         Fast(attention="magic")
+
+
+@pytest.mark.parametrize(
+    ("engine", "told"),
+    [
+        (Fast(), {}),
+        (Fast(fuse_context=False, attention="products"), {}),
+        (Fast(context_pass=False), {"context_pass": False}),
+        (Fast(linears="int8", reuse=0.7), {"linears": "int8", "reuse": 0.7}),
+        (Fast(attention="sage_attention"), {"attention": "sage_attention"}),
+    ],
+    ids=str,
+)
+def test_approximations_are_told(engine: Fast, told: dict[str, Any]) -> None:
+    assert engine.approximations == told
+    assert engine.exact == (not told)
+
+
+@pytest.mark.parametrize("name", ["int8", "float8"])
+def test_layers_in_eight_bits_are_near_the_layers(name: str) -> None:
+    wanted = streamed(frozen(), Reference())
+    off = (streamed(frozen(), Fast(linears=name)) - wanted).norm() / wanted.norm()
+    assert 1e-4 < off < 0.2
+
+
+def test_low_passes_leave_the_blocks_out(passes: list[tuple[float, ...]]) -> None:
+    """Never the first of a chunk, whatever its level."""
+    engine = Fast(reuse=0.7)
+    video = streamed(frozen(), engine, chunks=3)
+    assert passes == [(1,), (0.9,), *[(0, 1), (0.9,)] * 2]
+    wanted = streamed(frozen(), Reference(), chunks=3)
+    assert 1e-3 < (video - wanted).abs().max() < wanted.abs().max()
+    passes.clear()
+    streamed(frozen(), Fast(reuse=1.0), chunks=2)
+    assert passes == [(1,), (0, 1)]
+
+
+def test_what_is_reused_is_what_the_blocks_added_to_the_tokens() -> None:
+    """The same noisy chunk at the same level is the same velocity; at another level only the head knows."""
+    passes, noisy = Fast(reuse=0.7).begin(frozen(), POLICY), tiny.latents(1, 2)
+    first = passes.velocity(noisy, 0.6, PROMPT)
+    assert_close(passes.velocity(noisy, 0.6, PROMPT), first)
+    assert not torch.allclose(passes.velocity(noisy, 0.5, PROMPT), first)
+    assert not torch.allclose(passes.velocity(tiny.latents(1, 2, 1), 0.6, PROMPT), first)
+
+
+def test_nothing_is_reused_of_a_chunk_before() -> None:
+    engine, clean, noisy = Fast(reuse=0.7), tiny.latents(1, 2), tiny.latents(1, 2, 1)
+    passes, plain = engine.begin(frozen(), POLICY), Reference().begin(frozen(), POLICY)
+    passes.velocity(clean, 0.6, PROMPT)
+    for either in (passes, plain):
+        either.remember(clean, PROMPT, learning=False)
+    assert_close(passes.velocity(noisy, 0.6, PROMPT), plain.velocity(noisy, 0.6, PROMPT))
+
+
+def test_without_context_passes_the_last_pass_with_blocks_is_remembered(passes: list[tuple[float, ...]]) -> None:
+    streamed(frozen(), Fast(reuse=0.7, context_pass=False), chunks=3)
+    assert passes == [(1,), (0.9,)] * 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"linears": "int4"}, r"engine.linears is 'int4'; allowed: exact, int8, float8"),
+        ({"reuse": 1.5}, r"engine.reuse is 1.5; it must be within \[0, 1\]"),
+        ({"reuse": float("nan")}, r"engine.reuse is nan; it must be within \[0, 1\]"),
+    ],
+)
+def test_approximations_that_are_none_are_refused(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Fast(**wrong)

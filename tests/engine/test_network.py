@@ -8,12 +8,11 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reward_forcing.engine.attention import sdpa
-from reward_forcing.engine.network import CONTEXT, FastNetwork, Remembering, modulated
+from reward_forcing.engine.network import CONTEXT, FastNetwork, Remembering
 from reward_forcing.engine.reference import PlainPasses
 from reward_forcing.memory.past import Remembered
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
-from reward_forcing.networks import wan
 from reward_forcing.networks.wan import WanTransformer
 from tests import tiny
 
@@ -111,11 +110,3 @@ def test_a_memory_that_others_have_changed_is_read_again() -> None:
         memory.forget()
     velocity = pair.fast.run([CHUNKS[5]], (0.75,), PROMPT, pair.memory)
     assert_close(velocity, pair.plain.velocity(CHUNKS[5], 0.75, PROMPT))
-
-
-def test_modulation_is_that_of_the_network() -> None:
-    tokens, shift, scale = tiny.normal(2, 2, 5, 24), tiny.normal(24, seed=1), tiny.normal(24, seed=2)
-    wanted = wan.modulate(tokens, shift, scale)
-    assert_close(modulated(tokens, shift, 1 + scale), wanted)
-    parts = tiny.normal(2, 1, 24, seed=3), tiny.normal(2, 1, 24, seed=4)
-    assert_close(modulated(tokens, parts[0], 1 + parts[1]), wan.modulate(tokens, *parts))

@@ -1,6 +1,6 @@
 """Ways to compute softmax attention, and a measured choice among them."""
 
-import importlib
+import importlib.util
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
+
+from reward_forcing.engine.quantised import FLOAT8, written
 
 Queries = Float[Tensor, "batch head query head_dim"]
 Keys = Float[Tensor, "batch head key head_dim"]
@@ -57,13 +59,45 @@ def flash_attention_3(queries: Queries, keys: Keys, values: Keys) -> Queries:
     return attended.transpose(1, 2)
 
 
+def flash_attention_3_float8(queries: Queries, keys: Keys, values: Keys) -> Queries:
+    """The same package, with everything in eight bits, a scale for every head; an approximation."""
+    package = importlib.import_module("flash_attn_interface")
+    eight, scales = zip(*(written(states, FLOAT8, (-2, -1)) for states in (queries, keys, values)), strict=True)
+    named = dict(zip(("q_descale", "k_descale", "v_descale"), (scale[..., 0, 0] for scale in scales), strict=True))
+    found = package.flash_attn_func(*(states.transpose(1, 2) for states in eight), **named)
+    attended: Tensor = found[0] if isinstance(found, tuple) else found
+    return attended.transpose(1, 2).to(queries.dtype)
+
+
+def sage_attention(queries: Queries, keys: Keys, values: Keys) -> Queries:
+    """The package of that name, for NVIDIA GPUs: keys and queries in eight bits; an approximation."""
+    attended: Tensor = importlib.import_module("sageattention").sageattn(queries, keys, values)
+    return attended
+
+
 KERNELS: Final[Mapping[str, Mapping[str, Kernel]]] = {
     "cpu": {SDPA: sdpa, "products": products},
     "cuda": {SDPA: sdpa, "flash_attention_3": flash_attention_3},
 }
 """What is tried on a kind of device; the first is the reference."""
 ONLY_TORCH: Final[Mapping[str, Kernel]] = {SDPA: sdpa}
-NAMES: Final = ("probe", *dict.fromkeys(name for kernels in KERNELS.values() for name in kernels))
+ROUGH: Final[Mapping[str, Mapping[str, Kernel]]] = {
+    "cuda": {"flash_attention_3_float8": flash_attention_3_float8, "sage_attention": sage_attention}
+}
+"""Approximations of attention on a kind of device: never tried, taken by name only."""
+ROUGH_NAMES: Final = tuple(name for kernels in ROUGH.values() for name in kernels)
+NAMES: Final = ("probe", *dict.fromkeys(name for kernels in KERNELS.values() for name in kernels), *ROUGH_NAMES)
+PACKAGES: Final[Mapping[str, str]] = {
+    "flash_attention_3": "flash_attn_interface",
+    "flash_attention_3_float8": "flash_attn_interface",
+    "sage_attention": "sageattention",
+}
+"""What a kernel is imported from; it computes in 16 bits."""
+SOURCES: Final[Mapping[str, str]] = {
+    "flash_attn_interface": "build it from the folder hopper of github.com/Dao-AILab/flash-attention",
+    "sageattention": "pip install sageattention",
+}
+"""How to get a package."""
 
 
 MARGIN: Final = 1.25
@@ -123,13 +157,26 @@ def kernel_for(name: str, shape: Shape) -> Kernel:
     """The kernel of that name, or with "probe" the best on this machine.
 
     Raises:
-        ValueError: the device has none of that name.
+        ValueError: the device has none of that name, or it lacks the package or the precision for it.
     """
-    kernels = KERNELS.get(shape.device, ONLY_TORCH)
+    kernels = {**KERNELS.get(shape.device, ONLY_TORCH), **ROUGH.get(shape.device, {})}
     chosen = tried(shape).chosen if name == "probe" else name
     if chosen not in kernels:
         raise ValueError(f"engine.attention is {name!r}; on {shape.device} allowed: probe, {', '.join(kernels)}")
+    if fault := lacking(chosen, shape.dtype):
+        raise ValueError(f"engine.attention is {name!r}; {fault}")
     return kernels[chosen]
+
+
+def lacking(name: str, dtype: torch.dtype) -> str:
+    """What a kernel lacks here: its package, or a precision it has; nothing if it is all there."""
+    package = PACKAGES.get(name)
+    if package and importlib.util.find_spec(package) is None:
+        return f"{package} is not found: {SOURCES[package]}"
+    odd = package and dtype not in (torch.bfloat16, torch.float16)
+    return (
+        f"it computes in 16 bits, the student in {str(dtype).removeprefix('torch.')}: --dtype bfloat16" if odd else ""
+    )
 
 
 @cache

@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from reward_forcing.engine.attention import NAMES, SDPA, Shape, kernel_for, tried
+from reward_forcing.engine.attention import NAMES, ROUGH_NAMES, SDPA, Shape, kernel_for, tried
 from reward_forcing.engine.network import CONTEXT, FastNetwork, Remembering
+from reward_forcing.engine.quantised import EXACT, LINEARS, linear_for, require
 from reward_forcing.engine.reference import Passes, PlainPasses
 from reward_forcing.engine.weights import why_not
 from reward_forcing.memory.learning import learned
@@ -29,23 +30,43 @@ class Fast:
         fuse_context: run a context pass and the next chunk's first denoising pass as one.
         context_pass: false remembers a chunk as its last denoising pass saw it, a little noisy, and saves the pass: an
             approximation, for students that stand it.
+        linears: how the blocks' linear layers are computed: "exact", or with weights and inputs in eight bits ("int8",
+            "float8"), an approximation.
+        reuse: a denoising pass at a noise level below this leaves the blocks out: they add to its tokens what they
+            added in the pass before; an approximation. 0 leaves nothing out.
 
     Raises:
-        ValueError: there is no such way.
+        ValueError: there is no such way, or `reuse` is not within [0, 1].
     """
 
     attention: str = "probe"
     fuse_context: bool = True
     context_pass: bool = True
+    linears: str = EXACT
+    reuse: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.attention not in NAMES:
-            raise ValueError(f"engine.attention is {self.attention!r}; allowed: {', '.join(NAMES)}")
+        for name, allowed in (("attention", NAMES), ("linears", LINEARS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"engine.{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
+        if not 0 <= self.reuse <= 1:
+            raise ValueError(f"engine.reuse is {self.reuse}; it must be within [0, 1]")
+
+    @property
+    def approximations(self) -> dict[str, Any]:
+        """What makes it give something else than the reference, by key."""
+        rough = {
+            "attention": self.attention in ROUGH_NAMES,
+            "context_pass": not self.context_pass,
+            "linears": self.linears != EXACT,
+            "reuse": self.reuse > 0,
+        }
+        return {name: getattr(self, name) for name, is_rough in rough.items() if is_rough}
 
     @property
     def exact(self) -> bool:
         """Whether it gives what the reference gives."""
-        return self.context_pass
+        return not self.approximations
 
     def begin(self, student: CausalVelocityModel, policy: MemoryPolicy) -> Passes:
         """Videos of which nothing is remembered yet; the student's weights are not to change while they are made."""
@@ -53,6 +74,7 @@ class Fast:
         if reason or not isinstance(student, WanTransformer):
             warnings.warn(f"engine=fast: this student streams by the reference, because {reason}", stacklevel=3)
             return PlainPasses(student, Remembered(policy))
+        require(self.linears, student)
         return FastPasses(student, policy, self)
 
     def kernel(self, student: CausalVelocityModel, policy: MemoryPolicy, chunk: Sequence[int]) -> str:
@@ -90,7 +112,7 @@ class FastPasses:
         self.plain = PlainPasses(student, Remembered(policy))
         self.learns = any(parameter.requires_grad for parameter in student.parameters()) or bool(learned(policy.sink))
         self.waiting: Waiting | None = None
-        self.watched = False
+        self.watched = self.reusable = False
         self.made: tuple[FastNetwork, Remembering] | None = None
 
     def remembered(self) -> Remembered:
@@ -104,6 +126,8 @@ class FastPasses:
         if self._must_be_plain(noisy):
             self._settle()
             return self.plain.velocity(noisy, level, prompt)
+        if self.made and self.reusable and level < self.engine.reuse:
+            return self.made[0].again(noisy, level)
         waiting = self.waiting
         if waiting is None or waiting.prompt is not prompt or waiting.clean.shape != noisy.shape:
             self._settle()
@@ -111,13 +135,14 @@ class FastPasses:
         else:
             self.waiting = None
             velocity = self._run([waiting.clean, noisy], (CONTEXT, level), prompt)
-        self.watched = False
+        self.watched, self.reusable = False, True
         assert velocity is not None
         return velocity
 
     def remember(self, clean: Latents, prompt: Prompts, *, learning: bool) -> None:
         """The context pass, sooner or later."""
         self._settle()
+        self.reusable = False
         if (learning and self.learns) or self._must_be_plain(clean):
             self.plain.remember(clean, prompt, learning=learning)
             return
@@ -155,4 +180,6 @@ class FastPasses:
         shape = replace(shape_of(student, self.policy, chunk.shape[1:]), dtype=dtype)
         attend, room = kernel_for(self.engine.attention, shape), shape.keys if self.policy.window_frames else 0
         with torch.no_grad():
-            return FastNetwork(student, attend, dtype), Remembering(self.plain.memory, student.layers, room)
+            linear, reuses = linear_for(self.engine.linears), self.engine.reuse > 0
+            network = FastNetwork(student, attend, dtype, linear=linear, reuses=reuses)
+        return network, Remembering(self.plain.memory, student.layers, room)

@@ -4,29 +4,26 @@ A pass has one part, or two: the context pass over a finished chunk and the firs
 layer in one batch. The first part's keys and values of a layer are remembered before the second attends in that layer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
+from reward_forcing.engine.arithmetic import PLAIN, Arithmetic, Parts, modulated
 from reward_forcing.engine.attention import Kernel
-from reward_forcing.engine.conditions import Levels, Modulation, Vector, Words
-from reward_forcing.engine.rotated import Rotated, Turning, turned
-from reward_forcing.engine.weights import Affine, affine, blocks_of, fused
+from reward_forcing.engine.conditions import Levels, Vector, Words
+from reward_forcing.engine.rotated import Rotated, Turning
+from reward_forcing.engine.weights import Affine, Linear, affine, as_it_is, blocks_of, fused
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.past import Remembered
 from reward_forcing.memory.policy import Memory
-from reward_forcing.networks.attention import EPS
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.shapes import Latents, Prompts
 
 CONTEXT: Final = 0.0
 """The level of the context pass."""
-
-Parts = Float[Tensor, "batch part token dim"]
 
 
 class Remembering:
@@ -80,12 +77,25 @@ class FastNetwork:
         network: whose weights are taken.
         attend: computes attention of queries, keys and values [batch, head, token, head_dim].
         dtype: precision of products; None: that of the network.
+        linear: how the linear layers of blocks are computed.
+        reuses: whether `again` will be asked for.
+        how: the arithmetic of blocks, as it is or compiled.
     """
 
-    def __init__(self, network: WanTransformer, attend: Kernel, dtype: torch.dtype | None = None) -> None:
-        self.network, self.attend = network, attend
+    def __init__(
+        self,
+        network: WanTransformer,
+        attend: Kernel,
+        dtype: torch.dtype | None = None,
+        *,
+        linear: Callable[[Affine], Linear] = as_it_is,
+        reuses: bool = False,
+        how: Arithmetic = PLAIN,
+    ) -> None:
+        self.network, self.attend, self.reuses, self.how = network, attend, reuses, how
+        self.added: Parts | None = None
         self.dtype, self.stream = dtype or network.dtype, network.norm_dtype or network.dtype
-        self.blocks = [fused(block, self.dtype, self.stream) for block in blocks_of(network)]
+        self.blocks = [fused(block, self.dtype, self.stream, linear) for block in blocks_of(network)]
         self.levels, self.words = Levels(network, self.stream), Words(network, self.dtype)
         embedding = network.patch_embedding
         assert embedding.bias is not None
@@ -117,55 +127,49 @@ class FastNetwork:
         latents = torch.stack([*chunks], 1)
         rows, columns = (size // self.network.patch for size in latents.shape[-2:])
         scene = Scene(latents.shape[2], levels, memory, self._turning(rows, columns, latents.device), keeping)
-        tokens, words, last = self._tokens(latents), self.words.of(prompt), len(self.blocks) - 1
+        tokens, words, heads = self._tokens(latents), self.words.of(prompt), self.network.heads
         modulations, head = self.levels.of(levels, latents)
+        begun = tokens[:, -1:] if self.reuses else None
         for layer, block in enumerate(self.blocks):
-            how = modulations[layer]
-            qkv = block.qkv.of(modulated(tokens, how.shift, how.scale).to(self.dtype))
+            both, values = self.how.before(tokens, modulations[layer], block, heads, self.dtype)
             # what the context pass is for is done once its keys and values of the last layer are remembered
-            done = int(layer == last and levels[0] == CONTEXT)
-            attended = [*self._attended(layer, qkv, scene, done)]
+            done = int(layer == len(self.blocks) - 1 and levels[0] == CONTEXT)
+            attended = [*self._attended(layer, both, values, scene, done)]
             if done == len(levels):
                 return None
             if done:
                 (modulations, head), tokens = self.levels.of(levels[1:], latents), tokens[:, 1:]
-            tokens = self._rest(layer, tokens, attended, modulations[layer], words[layer])
-        patches = self.head.of(modulated(tokens[:, 0], *head).to(self.dtype))
-        return self.network.unpatchify(patches.unflatten(1, (scene.frames, -1)), rows, columns).to(latents.dtype)
+            tokens, queries = self.how.between(tokens, attended, modulations[layer].gate, block, heads)
+            tokens = self.how.after(tokens, self.attend(queries, *words[layer]), modulations[layer], block)
+        self.added = None if begun is None else tokens - begun
+        return self._velocity(tokens, head, latents)
 
-    def _attended(self, layer: int, qkv: Tensor, scene: Scene, done: int) -> Iterator[Tensor]:
+    def again(self, noisy: Latents, level: float) -> Latents:
+        """A denoising pass without its blocks: they add to the tokens what they added in the last pass; a guess."""
+        assert self.added is not None
+        latents = noisy.unsqueeze(1)
+        _, head = self.levels.of((level,), latents)
+        return self._velocity(self._tokens(latents) + self.added, head, latents)
+
+    def _velocity(self, tokens: Parts, head: tuple[Vector, Vector], latents: Tensor) -> Latents:
+        """What the tokens of one part tell; `latents`, [batch, part, ...], are what came in."""
+        frames, (rows, columns) = latents.shape[2], (size // self.network.patch for size in latents.shape[-2:])
+        patches = self.head.of(modulated(tokens[:, 0], *head).to(self.dtype))
+        return self.network.unpatchify(patches.unflatten(1, (frames, -1)), rows, columns).to(latents.dtype)
+
+    def _attended(self, layer: int, both: Tensor, values: Tensor, scene: Scene, done: int) -> Iterator[Tensor]:
         """What the tokens of each part but the first `done` attend to, [batch, token, dim]; remembers the context's."""
-        dim, heads = qkv.shape[-1] // 3, self.network.heads
-        normed = functional.rms_norm(qkv[..., : 2 * dim].unflatten(-1, (2, dim)).float(), (dim,), eps=EPS)
-        both = (normed * self.blocks[layer].norm_qk).unflatten(-1, (heads, -1))
-        values = qkv[..., 2 * dim :].unflatten(-1, (heads, -1))
         for part, level in enumerate(scene.levels):
             if part >= done:
                 past = scene.memory.layer(layer, scene.turning)
                 turns = scene.turning.following(past.filled, both.shape[2])
-                queries, keys = turned(both[:, part], turns[:, None]).to(self.dtype).unbind(2)
+                queries, keys = self.how.turned(both[:, part], turns[:, None]).to(self.dtype).unbind(2)
                 seen = past.put(keys, values[:, part])
                 yield self.attend(queries.transpose(1, 2), *seen).transpose(1, 2).flatten(2)
             if level == CONTEXT or scene.keeping:
                 take = scene.memory.past.write if level == CONTEXT else scene.memory.keep
                 states = (both[:, part, :, 1].to(self.dtype), values[:, part])
                 take(layer, KV(*(state.unflatten(1, (scene.frames, -1)) for state in states)))
-
-    def _rest(
-        self, layer: int, tokens: Parts, attended: Sequence[Tensor], how: Modulation, words: tuple[Tensor, Tensor]
-    ) -> Parts:
-        """A block after its self-attention: gate, cross-attention, feed-forward."""
-        block, dim = self.blocks[layer], tokens.shape[-1]
-        found = block.out.of(attended[0].unsqueeze(1) if len(attended) == 1 else torch.stack([*attended], 1))
-        tokens = torch.addcmul(tokens, how.gate, found.to(self.stream))
-        normed = functional.layer_norm(tokens, (dim,), *block.norm_words, EPS).to(self.dtype).flatten(1, 2)
-        queries = functional.rms_norm(block.words_q.of(normed).float(), (dim,), block.norm_words_q, EPS).to(self.dtype)
-        by_head = queries.unflatten(-1, (self.network.heads, -1)).transpose(1, 2)
-        taken = block.words_out.of(self.attend(by_head, *words).transpose(1, 2).flatten(2))
-        tokens = tokens + taken.view_as(tokens)
-        inner = block.up.of(modulated(tokens, how.shift_ffn, how.scale_ffn).to(self.dtype))
-        outer = block.down.of(functional.gelu(inner, approximate="tanh"))
-        return torch.addcmul(tokens, how.gate_ffn, outer.to(self.stream))
 
     def _tokens(self, latents: Float[Tensor, "batch part frame channel height width"]) -> Parts:
         """Patches embedded: a matrix product, as patches do not overlap."""
@@ -180,11 +184,3 @@ class FastNetwork:
         if self.turning is None or self.turning.shape[:2] != (rows, columns):
             self.turning = Turning(rows, columns, self.network.head_dim, device)
         return self.turning
-
-
-def modulated(tokens: Float[Tensor, "*place dim"], shift: Vector, scale: Vector) -> Float[Tensor, "*place dim"]:
-    """Normalise each token, then multiply it by `scale` and move it by `shift`."""
-    shape = tokens.shape[-1:]
-    if scale.dim() == 1:
-        return functional.layer_norm(tokens, shape, scale, shift, EPS)
-    return torch.addcmul(shift, functional.layer_norm(tokens, shape, eps=EPS), scale)

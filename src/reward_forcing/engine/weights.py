@@ -1,7 +1,7 @@
 """The weights of a Wan transformer as fast passes use them: keys, queries and values in one product."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -9,6 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reward_forcing.networks.wan import Block, WanTransformer
+
+
+@runtime_checkable
+class Linear(Protocol):
+    """What computes a linear layer."""
+
+    def of(self, states: Float[Tensor, "*place dim"]) -> Float[Tensor, "*place out"]:
+        """Its outputs."""
 
 
 class Affine(NamedTuple):
@@ -29,15 +37,15 @@ class Fused(NamedTuple):
     residual stream.
     """
 
-    qkv: Affine
+    qkv: Linear
     norm_qk: Float[Tensor, "2 dim"]
-    out: Affine
+    out: Linear
     norm_words: Affine
-    words_q: Affine
+    words_q: Linear
     norm_words_q: Float[Tensor, " dim"]
-    words_out: Affine
-    up: Affine
-    down: Affine
+    words_out: Linear
+    up: Linear
+    down: Linear
 
 
 def affine(layer: nn.Module, dtype: torch.dtype) -> Affine:
@@ -47,28 +55,42 @@ def affine(layer: nn.Module, dtype: torch.dtype) -> Affine:
     return Affine(layer.weight.to(dtype), layer.bias.to(dtype))
 
 
+def as_it_is(layer: Affine) -> Linear:
+    """The layer, as nothing is lost in it."""
+    return layer
+
+
 def joined(layers: Sequence[nn.Linear], dtype: torch.dtype) -> Affine:
     """Linear layers of one input as one."""
     parts = [affine(layer, dtype) for layer in layers]
     return Affine(torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts]))
 
 
-def fused(block: Block, dtype: torch.dtype, stream: torch.dtype) -> Fused:
-    """The weights of a block, for products in one precision and a residual stream in another."""
+def fused(
+    block: Block, dtype: torch.dtype, stream: torch.dtype, linear: Callable[[Affine], Linear] = as_it_is
+) -> Fused:
+    """The weights of a block, for products in one precision and a residual stream in another.
+
+    Args:
+        block: whose weights are taken.
+        dtype: of products.
+        stream: precision of the residual stream.
+        linear: how its layers are computed.
+    """
     own, words = block.self_attn, block.cross_attn
     assert own.norm_q.weight is not None
     assert own.norm_k.weight is not None
     assert words.norm_q.weight is not None
     return Fused(
-        qkv=joined((own.q, own.k, own.v), dtype),
+        qkv=linear(joined((own.q, own.k, own.v), dtype)),
         norm_qk=torch.stack([own.norm_q.weight, own.norm_k.weight]).float(),
-        out=affine(own.o, dtype),
+        out=linear(affine(own.o, dtype)),
         norm_words=affine(block.norm3, stream),
-        words_q=affine(words.q, dtype),
+        words_q=linear(affine(words.q, dtype)),
         norm_words_q=words.norm_q.weight.float(),
-        words_out=affine(words.o, dtype),
-        up=affine(block.ffn[0], dtype),
-        down=affine(block.ffn[2], dtype),
+        words_out=linear(affine(words.o, dtype)),
+        up=linear(affine(block.ffn[0], dtype)),
+        down=linear(affine(block.ffn[2], dtype)),
     )
 
 

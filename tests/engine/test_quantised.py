@@ -1,0 +1,128 @@
+"""Layers in eight bits against what their bits can tell, and against the layers themselves."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from reward_forcing.engine import quantised as eight
+from reward_forcing.engine.quantised import FLOAT8, INT8, LINEARS, WAYS, Bits, linear_for, misfit, quantised, written
+from reward_forcing.engine.weights import Affine
+from tests import tiny
+
+BITS = pytest.mark.parametrize("bits", WAYS.values(), ids=WAYS)
+HALF_A_STEP = {torch.int8: 0.5 / 127, torch.float8_e4m3fn: 2**-4}
+"""Of the largest value of a row, and of each value: three bits behind the first one."""
+
+
+def layer(out: int = 32, dim: int = 48, dtype: torch.dtype = torch.float32) -> Affine:
+    return Affine(tiny.normal(out, dim, seed=1).to(dtype), tiny.normal(out, seed=2).to(dtype))
+
+
+def back(pair: tuple[Tensor, Tensor]) -> Tensor:
+    values, scales = pair
+    return values.float() * scales
+
+
+@BITS
+def test_what_is_written_is_off_by_half_a_step(bits: Bits) -> None:
+    states = tiny.normal(64, 48) * torch.logspace(-6, 6, 64)[:, None]
+    step = HALF_A_STEP[bits.dtype]
+    size = states.abs() if bits is FLOAT8 else states.abs().amax(-1, keepdim=True)
+    tiny_part = states.abs().amax(-1, keepdim=True) / bits.largest * 2**-9  # where float8 has no more exponents
+    assert ((back(written(states, bits)) - states).abs() <= 1.001 * (step * size + tiny_part)).all()
+
+
+@BITS
+def test_the_largest_value_is_kept_and_nothing_stays_nothing(bits: Bits) -> None:
+    states = tiny.normal(4, 8)
+    states[2] = 0
+    found = back(written(states, bits))
+    assert_close(found.abs().amax(-1), states.abs().amax(-1))
+    assert not found[2].any()
+
+
+@BITS
+def test_a_scale_may_be_shared_by_more(bits: Bits) -> None:
+    states = tiny.normal(2, 3, 5, 4)
+    values, scales = written(states, bits, (-2, -1))
+    assert scales.shape == (2, 3, 1, 1)
+    assert_close(scales[..., 0, 0] * bits.largest, states.abs().amax((-2, -1)))
+    assert values.shape == states.shape
+
+
+@BITS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_layer_is_the_product_of_what_is_written(bits: Bits, dtype: torch.dtype) -> None:
+    """In fp64: nothing else is lost."""
+    plain, states = layer(dtype=dtype), tiny.normal(2, 5, 48).to(dtype)
+    rows, columns = (back(written(one, bits)).double() for one in (states, plain.weight))
+    found = quantised(plain, bits).of(states)
+    assert found.dtype == dtype
+    wanted = (rows @ columns.t() + plain.bias).to(dtype)
+    assert_close(found, wanted, **({} if dtype == torch.bfloat16 else {"rtol": 1e-5, "atol": 1e-5}))
+
+
+@pytest.mark.parametrize(("name", "allowed"), [("int8", 0.02), ("float8", 0.06)])
+def test_a_layer_is_near_the_layer(name: str, allowed: float) -> None:
+    plain, states = layer(128, 256), tiny.normal(3, 64, 256)
+    wanted = plain.of(states)
+    off = (linear_for(name)(plain).of(states) - wanted).norm() / wanted.norm()
+    assert allowed / 10 < off < allowed
+
+
+def test_one_token_does_not_change_what_others_get() -> None:
+    """A scale for every token: an outlier spoils itself alone."""
+    made, states = quantised(layer(), INT8), tiny.normal(4, 48)
+    spoilt = states.clone()
+    spoilt[0, 0] = 1e4
+    assert torch.equal(made.of(spoilt)[1:], made.of(states)[1:])
+
+
+def test_an_exact_layer_is_itself() -> None:
+    plain = layer()
+    assert linear_for("exact")(plain) is plain
+    assert LINEARS == ("exact", "int8", "float8")
+
+
+def test_weights_take_a_quarter_of_the_bytes() -> None:
+    made = quantised(layer(), INT8)
+    assert made.weight.nbytes * 4 == layer().weight.nbytes
+    assert made.scales.shape == (1, 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "sizes", "fault"),
+    [
+        ("int8", (9, 0), (1536, 8960), ""),
+        ("float8", (9, 0), (1536, 8960), ""),
+        ("float8", (8, 9), (96, 384), ""),
+        ("float8", (8, 0), (1536,), "it needs a GPU of compute capability 8.9 or more, this one has 8.0; allowed: ex"),
+        ("float8", (9, 0), (1536, 8968), "it needs sizes that are multiples of 16, the student has 8968"),
+        ("int8", (9, 0), (36, 64), "it needs sizes that are multiples of 8, the student has 36"),
+    ],
+)
+def test_a_gpu_that_cannot_is_told(name: str, capability: tuple[int, int], sizes: tuple[int, ...], fault: str) -> None:
+    assert misfit(name, capability, sizes).startswith(fault)
+    assert bool(misfit(name, capability, sizes)) == bool(fault)
+
+
+@pytest.mark.parametrize("name", LINEARS)
+def test_a_cpu_can(name: str) -> None:
+    eight.require(name, tiny.network())
+
+
+def test_other_devices_are_refused() -> None:
+    eight.require("exact", tiny.network().to("meta"))
+    with pytest.raises(ValueError, match="engine.linears is 'int8'; on meta allowed: exact"):
+        eight.require("int8", tiny.network().to("meta"))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@BITS
+def test_on_a_gpu_it_is_what_it_is_on_a_cpu(bits: Bits) -> None:
+    plain, states = layer(64, 96), tiny.normal(32, 96)
+    wanted = quantised(plain, bits).of(states)
+    found = quantised(Affine(*(one.cuda() for one in plain)), bits).of(states.cuda())
+    assert_close(found.cpu(), wanted, rtol=1e-2, atol=1e-2 * float(wanted.abs().max()))

@@ -4,6 +4,7 @@ WORKERS ?= 2
 GOLDENS ?=
 DEMO ?=
 MINUTES ?= 60
+SHORT ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,8 +19,8 @@ help:
 	@echo "make faults   break files, disks, processes and input on purpose; in minutes"
 	@echo "make soak     stream for an hour (MINUTES=60): memory, handles and latency flat, the same bytes twice"
 	@echo "make format   lay the code out"
-	@echo "make bench    ratios of times that should be near one, planned memory, what judging costs; on a CPU"
-	@echo "make bench-gpu  speed and memory of the 1.3B model with random weights, on an NVIDIA GPU"
+	@echo "make bench    engines side by side, approximations, memory, judging, guards; on a CPU (SHORT=1: only to see it work)"
+	@echo "make bench-gpu  the 1.3B model with random weights: agreement, speed, memory, distillation; on an NVIDIA GPU"
 	@echo "make setup    make .venv (once; again after requirements changed)"
 	@echo "make clean    remove .venv and caches"
 	@echo
@@ -37,10 +38,10 @@ $(READY): requirements.txt pyproject.toml
 	@touch $(READY)
 
 bench: setup
-	$(BIN)/python -m benchmarks cpu
+	$(BIN)/python -m benchmarks cpu $(if $(SHORT),--short)
 
 bench-gpu: setup
-	$(BIN)/python -m benchmarks gpu
+	$(BIN)/python -m benchmarks gpu $(if $(SHORT),--short)
 
 demo: setup
 	$(BIN)/reward-forcing demo $(DEMO)

@@ -1,77 +1,143 @@
-"""`python -m benchmarks cpu` compares what should cost the same; `gpu` measures the real sizes on an NVIDIA GPU.
+"""`python -m benchmarks cpu` measures what a CPU can, `gpu` the real sizes on an NVIDIA GPU.
 
-`engines` is the part of `cpu` that sets the fast engine beside the reference.
+`tables` writes the page anew from the results. Parts can also be asked for by name. Each writes its result when it is
+done, so that an interruption loses one at most.
 """
 
-import json
+import argparse
+import gc
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeAlias
 
 import torch
 
-from benchmarks import small
+from benchmarks import gpu, small
 from benchmarks.approximations import approximations
-from benchmarks.common import write_result
-from benchmarks.distillation import FAKE_SCORE_STEPS, distil
+from benchmarks.common import RESULTS, Part, write_result
 from benchmarks.engines import engines
 from benchmarks.guards import guards
 from benchmarks.judging import judging
-from benchmarks.streaming import LIMIT_GB, PAPER, network_of, planned, stream, summary
-from reward_forcing.engine.fast import Fast
-from reward_forcing.engine.reference import Engine, Reference
+from benchmarks.streaming import PAPER
+from benchmarks.tables import told, write_page
 
+Parts: TypeAlias = Mapping[str, Part]
 
-def cpu() -> dict[str, dict[str, Any]]:
-    """Ratios on small networks, planned memory of the real one, engines, and what judging and guards cost."""
-    torch.set_num_threads(1)
-    streaming = {**small.ratios(), "planned_streaming_gb": planned(PAPER), "limit_streaming_gb": LIMIT_GB}
-    return {"cpu": streaming, **contest(), "judging": judging(), "guards": guards()}
-
-
-def contest() -> dict[str, dict[str, Any]]:
-    """The fast engine against the reference, and approximations against the fast engine."""
-    torch.set_num_threads(1)
-    return {"engines": engines(), "approximations": approximations()}
-
-
-def gpu() -> dict[str, dict[str, Any]]:
-    """A 1.3B student at 480 x 832: streaming 40 chunks by each engine, and a round and a half of distillation steps.
-
-    Raises:
-        ValueError: there is no NVIDIA GPU.
-    """
-    if not torch.cuda.is_available():
-        raise ValueError("there is no NVIDIA GPU here; `make bench` measures what a CPU can")
-    device = torch.device("cuda")
-    network = network_of(PAPER.sizes, device, PAPER.dtype)
-    network.requires_grad_(requires_grad=False)
-    streamed: dict[str, dict[str, Any]] = {}
-    by: dict[str, Engine] = {"streaming": Reference(), "streaming_fast": Fast()}
-    for name, engine in by.items():
-        stream(PAPER, network, 5, engine)
-        streamed[name] = summary(PAPER, stream(PAPER, network, 40, engine))
-    del network
-    torch.cuda.empty_cache()
-    return {**streamed, "distillation": distil(PAPER, device, steps=2 * FAKE_SCORE_STEPS)}
+ON_CPU: Final[Parts] = {
+    "ratios": Part(small.ratios, {"rounds": 1, "chunks": 12}),
+    "engines": Part(engines, {"toy_chunks": 2, "mini_chunks": 1}),
+    "approximations": Part(approximations, {"chunks": 8}),
+    "judging": Part(judging, {"videos": 2, "frames": 30, "long_seconds": 60}),
+    "guards": Part(guards),
+}
+"""On one thread; `make bench` does them all."""
+ON_GPU: Final[Parts] = gpu.parts(PAPER, torch.device("cuda"), gpu.CODECS)
+"""`make bench-gpu` does them all."""
+GROUPS: Final[Mapping[str, Parts]] = {"cpu": ON_CPU, "gpu": ON_GPU}
+SHORT: Final = Path("runs/benchmarks")
+"""Where results go that only show that everything works."""
+HEARTBEAT: Final = 20.0
+"""Seconds between two signs of life."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0 done, 2 refused."""
-    kinds: dict[str, Callable[[], dict[str, dict[str, Any]]]] = {"cpu": cpu, "engines": contest, "gpu": gpu}
-    if len(arguments) != 1 or arguments[0] not in kinds:
-        sys.stderr.write(f"benchmarks: {' '.join(arguments) or 'nothing'} is given; allowed: {', '.join(kinds)}\n")
-        return 2
-    device = torch.device("cuda" if arguments[0] == "gpu" else "cpu")
+    """The exit status: 0 done, 1 some part failed, 2 refused, 130 interrupted."""
+    given = parser().parse_args(arguments)
+    if given.what == ["tables"]:
+        sys.stdout.write("".join(f"{path}\n" for path in write_page()))
+        return 0
     try:
-        measured = kinds[arguments[0]]()
+        parts, device = chosen(given.what)
     except ValueError as error:
         sys.stderr.write(f"benchmarks: {error}\n")
         return 2
-    for name, values in measured.items():
-        path = write_result(name, device, values)
-        sys.stdout.write(f"{path}\n{json.dumps(values, indent=1)}\n")
-    return 0
+    folder = given.out or (SHORT if given.short else RESULTS)
+    status = run(parts, device, folder, short=given.short)
+    if folder == RESULTS:
+        write_page()
+    return status
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be said."""
+    names = ", ".join([*GROUPS, "tables", *ON_CPU, *ON_GPU])
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    made.add_argument("what", nargs="+", metavar="WHAT", help=names)
+    made.add_argument("--short", action="store_true", help=f"sizes that only show that all works; into {SHORT}")
+    made.add_argument("--out", type=Path, metavar="FOLDER", help="for the results; benchmarks/results, with the page")
+    return made
+
+
+def chosen(names: Sequence[str]) -> tuple[Parts, torch.device]:
+    """Parts by their names or their group's, and where they run.
+
+    Raises:
+        ValueError: there is no such part, no such device, or two devices are asked for.
+    """
+    known = {**GROUPS, **{name: {name: part} for parts in GROUPS.values() for name, part in parts.items()}}
+    strange = [name for name in names if name not in known]
+    if strange:
+        raise ValueError(f"{strange[0]} is given; allowed: {', '.join([*known, 'tables'])}")
+    parts = {name: part for group in names for name, part in known[group].items()}
+    on_gpu = [name in ON_GPU for name in parts]
+    if any(on_gpu) and not all(on_gpu):
+        raise ValueError(f"{', '.join(parts)} are given; allowed: parts of one device at a time")
+    if any(on_gpu) and not torch.cuda.is_available():
+        raise ValueError("there is no NVIDIA GPU here; `make bench` measures what a CPU can")
+    return parts, torch.device("cuda" if any(on_gpu) else "cpu")
+
+
+def run(parts: Parts, device: torch.device, folder: Path, *, short: bool = False) -> int:
+    """Measure parts one after the other, write and show each as soon as it is done; the exit status."""
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    failed = 0
+    for number, (name, part) in enumerate(parts.items(), 1):
+        began = time.perf_counter()
+        sys.stderr.write(f"[{number}/{len(parts)}] {name}\n")
+        try:
+            with alive(name):
+                measured = part.measure(**part.short if short else {})
+            path = write_result(name, device, measured, folder, took=time.perf_counter() - began)
+            sys.stdout.write(f"{path}\n\n{told(path)}\n\n")
+        except KeyboardInterrupt:
+            sys.stderr.write(f"benchmarks: interrupted in {name}; what was done before is in {folder}\n")
+            return 130
+        except Exception:
+            sys.stderr.write(f"benchmarks: {name} failed, the others go on\n{traceback.format_exc()}")
+            failed += 1
+        clean(device)
+    return int(failed > 0)
+
+
+def clean(device: torch.device) -> None:
+    """Let go of what a part held."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+@contextmanager
+def alive(name: str, every: float = HEARTBEAT) -> Iterator[None]:
+    """Say from time to time how long something takes."""
+    done, began = threading.Event(), time.perf_counter()
+
+    def tell() -> None:
+        while not done.wait(every):
+            sys.stderr.write(f"      {name}: {time.perf_counter() - began:.0f} s so far\n")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
 
 
 if __name__ == "__main__":

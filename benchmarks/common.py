@@ -1,13 +1,14 @@
 """What benchmarks share: what they ran on, how they time, count memory and write results."""
 
 import datetime as dt
-import json
-import platform
+import math
+import re
 import statistics
 import subprocess
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,35 +17,100 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from evaluation.speed.environment import load, machine
+from evaluation.speed.work import MATRIX
+from evaluation.table import write_json
+
 RESULTS: Final = Path(__file__).parent / "results"
+BUSY: Final = 300
+"""Products of large matrices that keep a GPU at work while it is asked for its clock."""
+ASKED: Final = {
+    "clocks.sm": "clock_mhz",
+    "clocks.mem": "memory_clock_mhz",
+    "clocks.max.sm": "largest_clock_mhz",
+    "temperature.gpu": "temperature_c",
+    "power.draw": "power_w",
+    "enforced.power.limit": "power_limit_w",
+}
+"""What nvidia-smi calls it, and we."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the benchmarks, whose result is a file.
+
+    Args:
+        measure: does it; the result as JSON knows it.
+        short: arguments for those who only want to see that it works.
+    """
+
+    measure: Callable[..., Mapping[str, Any]]
+    short: Mapping[str, Any] = field(default_factory=dict)
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Device, versions, commit and date of a measurement."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],  # noqa: S607
-        cwd=RESULTS.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
+    """Device, versions, clocks, other work, commit and date of a measurement."""
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "python": platform.python_version(),
-        "commit": commit or None,
+        **machine(str(device)),
+        **clocks(device),
+        "load": round(load(), 2),
+        "commit": said_by("git", "-C", str(RESULTS.parent), "rev-parse", "HEAD") or None,
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
 
 
-def write_result(name: str, device: torch.device, measured: Mapping[str, Any], folder: Path = RESULTS) -> Path:
-    """Write what was measured, and on what, as `folder/NAME.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps({"name": name, **environment(device), **measured}, indent=1), encoding="utf-8")
+def said_by(*command: str) -> str:
+    """What a program says; nothing where it fails or is not there."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    except OSError:
+        return ""
+
+
+def clocks(device: torch.device, info: Path = Path("/proc/cpuinfo")) -> dict[str, float]:
+    """Clocks in MHz: of a CPU's cores in the median, where the system tells; of a GPU while it multiplies."""
+    if device.type != "cuda":
+        known = re.findall(r"^cpu MHz\s*: (.+)$", info.read_text(), re.MULTILINE) if info.is_file() else []
+        return {"clock_mhz": round(statistics.median(map(float, known)))} if known else {}
+    one = torch.randn(MATRIX["cuda"], MATRIX["cuda"], device=device, dtype=torch.bfloat16)
+    for _ in range(BUSY):
+        torch.mm(one, one)
+    uuid = torch.cuda.get_device_properties(device).uuid
+    told = said_by("nvidia-smi", f"--id=GPU-{uuid}", f"--query-gpu={','.join(ASKED)}", "--format=csv,noheader,nounits")
+    synchronise(device)
+    return numbers_of(told)
+
+
+def numbers_of(told: str) -> dict[str, float]:
+    """The numbers that nvidia-smi told, by our names; those it does not know are left out.
+
+    >>> numbers_of("1980, 2619, 1980, 54, [N/A], 700.00")["power_limit_w"]
+    700.0
+    """
+    found = zip(ASKED.values(), told.split(", "), strict=False)
+    return {name: float(value) for name, value in found if re.fullmatch(r"[\d.]+", value)}
+
+
+def write_result(
+    name: str, device: torch.device, measured: Mapping[str, Any], folder: Path = RESULTS, *, took: float
+) -> Path:
+    """Write what was measured, on what, and how many seconds it took, as `folder/NAME.json`.
+
+    What is no number becomes null.
+    """
+    path, command = folder / f"{name}.json", f"python -m benchmarks {name}"
+    told = {"name": name, "command": command, "took_seconds": took, "environment": environment(device)}
+    write_json(path, finite({**told, "measured": measured}))
     return path
+
+
+def finite(value: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def synchronise(device: torch.device) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from benchmarks.common import percentile, side_by_side
-from benchmarks.streaming import Scene, foreseen, network_of, stream
+from benchmarks.streaming import LIMIT_GB, PAPER, Scene, foreseen, network_of, planned, stream
 from reward_forcing.codecs.protocols import LatentCodec
 from reward_forcing.codecs.tiny_vae import TinyCodec
 from reward_forcing.memory.kv import KV
@@ -33,12 +33,13 @@ NARROW = Scene(
 """In bf16 with its sink in fp32, and with one channel, so that latents hardly count beside tokens."""
 
 
-def ratios(rounds: int = 5) -> dict[str, Any]:
-    """All of them."""
-    return {**lengths(), **bytes_of_a_stream(), **sinks(rounds), **decoding(rounds)}
+def ratios(rounds: int = 5, chunks: int = 28) -> dict[str, Any]:
+    """All of them, and the planned memory of the real stream with its limit."""
+    plan = {"planned_streaming_gb": planned(PAPER), "limit_streaming_gb": LIMIT_GB}
+    return {**lengths(chunks), **bytes_of_a_stream(), **sinks(rounds), **decoding(rounds), **plan}
 
 
-def lengths(chunks: int = 28) -> dict[str, float]:
+def lengths(chunks: int) -> dict[str, float]:
     """A stream's late chunks against its early ones, once the window is full: time and memory."""
     measured = stream(SCENE, network_of(SCENE.sizes, CPU, SCENE.dtype), chunks)
     steady, held = measured["seconds"][4:], measured["bytes"][4:]

@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-import pytest
 import torch
 
-from benchmarks import __main__ as command
 from benchmarks import small
 from benchmarks.distillation import RandomText, distil, module_of
 from benchmarks.small import SCENE
@@ -42,14 +40,3 @@ def test_ratios_that_should_be_near_one() -> None:
     told = {**small.sinks(1), **small.decoding(1)}
     assert all(0.1 < ratio < 10 for ratio in told.values())
     assert set(told) == {"ema_sink_to_no_sink_seconds", "streamed_to_whole_decoding_seconds"}
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_one_line_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["gpu"]) == 2
-    assert capsys.readouterr().err == "benchmarks: there is no NVIDIA GPU here; `make bench` measures what a CPU can\n"
-
-
-def test_other_words_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["tpu"]) == 2
-    assert capsys.readouterr().err == "benchmarks: tpu is given; allowed: cpu, engines, gpu\n"

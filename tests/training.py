@@ -144,12 +144,12 @@ def fit(
     resume: Path | None = None,
     first: int = 0,
     batch: int = 4,
+    **settings: Any,
 ) -> Trainer:
-    """Train up to step `steps`, starting the data at step `first`."""
+    """Train up to step `steps`, starting the data at step `first`; on one CPU unless settings of the trainer differ."""
     trainer = Trainer(
         max_steps=steps,
-        accelerator="cpu",
-        devices=1,
+        **{"accelerator": "cpu", "devices": 1, **settings},
         logger=False,
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         enable_progress_bar=False,

@@ -32,6 +32,16 @@ def test_sizes(codec: ToyCodec, video: Tensor) -> None:
 
 
 @torch.no_grad()
+def test_the_order_of_numbers_in_memory_changes_nothing(codec: ToyCodec, video: Tensor) -> None:
+    """Inside, channels come last; outside they do not."""
+    latents = codec.encode(video)
+    raw = latents * codec.std[:, None, None] + codec.mean[:, None, None]
+    torch.testing.assert_close(raw.flatten(0, 1), codec.encoder(video.flatten(0, 1)))
+    torch.testing.assert_close(codec.decode(latents).flatten(0, 1), codec.decoder(raw.flatten(0, 1)))
+    assert codec.decode(latents).is_contiguous()
+
+
+@torch.no_grad()
 def test_a_stream_of_chunks_is_the_clip(codec: ToyCodec, video: Tensor) -> None:
     latents = codec.encode(video)
     torch.testing.assert_close(torch.cat([codec.encode(part) for part in video.split(3, 1)], 1), latents)

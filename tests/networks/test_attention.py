@@ -28,7 +28,7 @@ def test_tokens_see_what_their_frames_see() -> None:
     mask = Scene.of(Layout(torch.arange(2.0), torch.tensor([[True, False], [True, True]])), turns).mask
     assert mask is not None
     assert mask.int().tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
-    assert Scene.of(Layout(torch.arange(2.0)), turns).to(torch.device("cpu")).mask is None
+    assert Scene.of(Layout(torch.arange(2.0)), turns).mask is None
 
 
 def rms(states: Tensor, weight: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reward_forcing.networks.attention import attend
-from reward_forcing.networks.rotary import axis_dims, frequencies, rotate, rotations
+from reward_forcing.networks.rotary import TABLES, axis_dims, frequencies, rotate, rotations, turns_of
 from tests.tiny import normal
 
 
@@ -72,3 +72,23 @@ def test_attention_depends_on_relative_places_only(offset: int, frames: int) -> 
         return attend(*turned, values.flatten(1, 2), None)
 
     assert_close(attended(offset), attended(0), atol=1e-5, rtol=1e-5)
+
+
+def test_tables_are_made_once_and_a_stream_does_not_gather_them() -> None:
+    turns_of.cache_clear()
+    first = turns_of((0.0, 2.0), 2, 3, 12, torch.device("cpu"))
+    assert torch.equal(first, rotations(torch.tensor([0.0, 2.0]), 2, 3, 12))
+    assert turns_of((0.0, 2.0), 2, 3, 12, torch.device("cpu")) is first
+    for place in range(2 * TABLES):
+        turns_of((float(place),), 2, 3, 12, torch.device("cpu"))
+    assert turns_of.cache_info().currsize == TABLES
+
+
+def test_a_table_made_while_streaming_serves_training() -> None:
+    turns_of.cache_clear()
+    with torch.inference_mode():
+        turns_of((1.0,), 2, 2, 12, torch.device("cpu"))
+    keys = normal(1, 1, 4, 2, 12).requires_grad_()
+    rotate(keys, turns_of((1.0,), 2, 2, 12, torch.device("cpu"))).square().sum().backward()
+    assert keys.grad is not None
+    assert_close(keys.grad, 2 * keys.detach())

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from reward_forcing.toy.captions import COLOURS, SHAPES
 from reward_forcing.toy.render import SPRITE_COLOURS, coverage, pixel_grid, render
@@ -75,6 +76,12 @@ def test_growing_a_pixel_makes_a_square(pixels: int) -> None:
     grown = grow(mask, pixels)
     assert int(grown.sum()) == (2 * pixels + 1) ** 2
     assert bool(grown[..., 10 - pixels, 20 + pixels].all())
+
+
+@pytest.mark.parametrize("pixels", [1, 2])
+def test_growing_is_pooling_by_the_largest_up_to_the_borders(pixels: int) -> None:
+    mask = torch.rand(2, 3, 32, 24, generator=torch.Generator().manual_seed(0)) > 0.95
+    assert torch.equal(grow(mask, pixels), max_pool2d(mask.float(), 2 * pixels + 1, 1, pixels) > 0)
 
 
 @given(st.floats(8, 24), st.floats(8, 24), st.sampled_from([0, 1, 2]))

@@ -31,14 +31,11 @@ class Scene:
 
     @staticmethod
     def of(layout: Layout, turns: Complex[Tensor, "frame token 1 pair"]) -> "Scene":
-        """The scene of a layout, its mask of frames spread over their tokens."""
+        """The scene of a layout, where the rotations are, its mask of frames spread over their tokens."""
         if layout.mask is None:
             return Scene(turns, None)
-        return Scene(turns, layout.mask.repeat_interleave(turns.shape[1], 0).repeat_interleave(turns.shape[1], 1))
-
-    def to(self, device: torch.device) -> "Scene":
-        """The same scene on another device."""
-        return Scene(self.turns.to(device), None if self.mask is None else self.mask.to(device))
+        mask = layout.mask.to(turns.device)
+        return Scene(turns, mask.repeat_interleave(turns.shape[1], 0).repeat_interleave(turns.shape[1], 1))
 
 
 class SelfAttention(nn.Module):

@@ -1,10 +1,15 @@
 """Rotary position embedding over frame, row and column (as in Wan2.1)."""
 
+from functools import lru_cache
+from typing import Final
+
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 THETA = 10_000.0
+TABLES: Final = 8
+"""Rotations that are kept: of the passes of a clip, or of a stream whose window fills."""
 
 
 def axis_dims(head_dim: int) -> tuple[int, int, int]:
@@ -44,6 +49,15 @@ def rotations(
         -1,
     ).flatten(1, 2)
     return torch.polar(torch.ones_like(angles), angles).to(torch.complex64)[:, :, None]
+
+
+@lru_cache(TABLES)
+def turns_of(
+    places: tuple[float, ...], rows: int, columns: int, head_dim: int, device: torch.device
+) -> Complex[Tensor, "frame token 1 pair"]:
+    """`rotations` of frames at some places in time, on a device; made once for as long as they are asked for again."""
+    with torch.inference_mode(mode=False):  # training may be the next to ask
+        return rotations(torch.tensor(places), rows, columns, head_dim).to(device)
 
 
 def rotate(

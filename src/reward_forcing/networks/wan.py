@@ -17,7 +17,7 @@ from reward_forcing.memory.past import Past
 from reward_forcing.networks import layouts
 from reward_forcing.networks.attention import CrossAttention, Scene, SelfAttention
 from reward_forcing.networks.layouts import Layout
-from reward_forcing.networks.rotary import axis_dims, rotations
+from reward_forcing.networks.rotary import axis_dims, turns_of
 from reward_forcing.shapes import Latents, Prompts, Sigma
 
 EPS = 1e-6
@@ -117,7 +117,8 @@ class WanTransformer(nn.Module):
         if layout is None:
             layout = layouts.bidirectional(noisy.shape[1] + (past.frames if past else 0))
         rows, columns = noisy.shape[3] // self.patch, noisy.shape[4] // self.patch
-        scene = Scene.of(layout, rotations(layout.positions, rows, columns, self.head_dim)).to(noisy.device)
+        places = tuple(layout.positions.tolist())
+        scene = Scene.of(layout, turns_of(places, rows, columns, self.head_dim, noisy.device))
         time, modulation = self.embed_time(sigma.unsqueeze(1) if sigma.dim() == 1 else sigma)
         text = self.text_embedding(prompt.to(self.dtype))
         tokens = self.patch_embedding(noisy.to(self.dtype).transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)
@@ -188,11 +189,12 @@ class Block(nn.Module):
         vectors = (self.modulation.to(stream) + time.to(stream)).unsqueeze(3)
         shift_sa, scale_sa, gate_sa, shift_ffn, scale_ffn, gate_ffn = vectors.unbind(2)
         attended, keys, values = self.self_attn(modulate(tokens, shift_sa, scale_sa).to(inner), scene, past)
-        tokens = tokens + gate_sa * attended
+        tokens = torch.addcmul(tokens, gate_sa, attended.to(stream))
         norm = self.norm3
         words = functional.layer_norm(tokens, norm.normalized_shape, norm.weight.to(stream), norm.bias.to(stream), EPS)
         tokens = tokens + self.cross_attn(words.to(inner), text)
-        return tokens + gate_ffn * self.ffn(modulate(tokens, shift_ffn, scale_ffn).to(inner)), keys, values
+        outer = self.ffn(modulate(tokens, shift_ffn, scale_ffn).to(inner))
+        return torch.addcmul(tokens, gate_ffn, outer.to(stream)), keys, values
 
 
 class Head(nn.Module):
@@ -215,7 +217,7 @@ class Head(nn.Module):
 
 def modulate(tokens: Tokens, shift: Tensor, scale: Tensor) -> Tokens:
     """Normalise each token, then scale it by `1 + scale` and move it by `shift`."""
-    return functional.layer_norm(tokens, tokens.shape[-1:], eps=EPS) * (1 + scale) + shift
+    return torch.addcmul(shift, functional.layer_norm(tokens, tokens.shape[-1:], eps=EPS), 1 + scale)
 
 
 def _initialise(module: nn.Module) -> None:

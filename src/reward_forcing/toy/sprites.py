@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, max_pool2d
+from torch.nn.functional import avg_pool2d
 
 from reward_forcing.toy.render import CROSS_ARM, SPRITE_COLOURS, TRIANGLE_SIDE, coverage, pixel_grid
 
@@ -63,17 +63,23 @@ def find_sprites(rgb: Float[Tensor, "clip frame 3 height width"]) -> Sprites:
 def flood(mask: Mask, strength: Plane) -> Mask:
     """The connected part (8 neighbours) of the mask around the place of greatest mean strength."""
     seed_strength = avg_pool2d(strength * mask, 5, 1, 2) * mask
-    seed = torch.zeros_like(seed_strength).flatten(2)
-    seed.scatter_(2, seed_strength.flatten(2).argmax(2, keepdim=True), 1.0)
-    part = seed.view_as(strength) * mask
+    seed = torch.zeros_like(mask).flatten(2)
+    seed.scatter_(2, seed_strength.flatten(2).argmax(2, keepdim=True), 1)
+    part = seed.view_as(mask) & mask
     for _ in range(FLOOD_STEPS):
-        part = max_pool2d(part, 3, 1, 1) * mask
-    return part > 0
+        part = grow(part, 1) & mask
+    return part
 
 
 def grow(mask: Mask, pixels: int) -> Mask:
-    """The mask and everything within `pixels` of it."""
-    return max_pool2d(mask.float(), 2 * pixels + 1, 1, pixels) > 0
+    """The mask and everything within `pixels` of it, diagonally too."""
+    for axis in (2, 3):
+        grown, size = mask.clone(), mask.shape[axis]
+        for away in range(1, pixels + 1):
+            grown.narrow(axis, 0, size - away).logical_or_(mask.narrow(axis, away, size - away))
+            grown.narrow(axis, away, size - away).logical_or_(mask.narrow(axis, 0, size - away))
+        mask = grown
+    return mask
 
 
 def centroid(weight: Plane) -> Float[Tensor, "clip frame 2"]:

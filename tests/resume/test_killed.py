@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from reward_forcing.safekeeping import damage
 from tests import small_runs
 from tests.processes import ROOT
+from tests.resume.states import leaves
 
 pytestmark = pytest.mark.slow
 
@@ -41,14 +42,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
     )
     return folder
-
-
-def leaves(node: Any, place: str = "") -> dict[str, Any]:
-    """Nested containers as one, by path; tensors as bytes."""
-    if isinstance(node, dict | list | tuple):
-        items = node.items() if isinstance(node, dict) else enumerate(node)
-        return {path: leaf for key, value in items for path, leaf in leaves(value, f"{place}/{key}").items()}
-    return {place: node.numpy().tobytes() if isinstance(node, torch.Tensor) else node}
 
 
 def state(run: Path) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.resume.trainings import STAGES, fit, leaves, logged_in, seen_in
+from tests.resume.states import leaves
+from tests.resume.trainings import STAGES, fit, logged_in, seen_in
 
 STEPS, HALF = 6, 3
 

@@ -21,7 +21,8 @@ from reward_forcing.modules.sharding import gathered
 from reward_forcing.networks.wan import WanTransformer
 from tests import tiny
 from tests.processes import torchrun
-from tests.resume.trainings import BATCH, STAGES, Items, distillation, fit, leaves, logged_in, seen_in
+from tests.resume.states import leaves
+from tests.resume.trainings import BATCH, STAGES, Items, distillation, fit, logged_in, seen_in
 from tests.resume.two_ranks import HALF, LEARNERS, MATRIX, SAME_AS_ONE, STEPS, configured
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -144,11 +144,3 @@ def logged_in(folder: Path) -> list[dict[str, str]]:
     """The lines of a log."""
     with (folder / "log" / "metrics.csv").open() as file:
         return [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
-
-
-def leaves(node: Any, place: str = "") -> dict[str, Any]:
-    """Nested containers as one, by path; tensors as bytes."""
-    if isinstance(node, dict | list | tuple):
-        items = node.items() if isinstance(node, dict) else enumerate(node)
-        return {path: leaf for key, value in items for path, leaf in leaves(value, f"{place}/{key}").items()}
-    return {place: (tuple(node.shape), node.numpy().tobytes()) if isinstance(node, torch.Tensor) else node}

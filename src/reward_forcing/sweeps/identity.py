@@ -29,7 +29,13 @@ WITHOUT_EFFECT: Final = (
     "trainer.enable_model_summary",
     "trainer.enable_checkpointing",
 )
-"""Keys that do not change what is learned; a checkpoint counts where a network is loaded from it."""
+"""Keys that do not change what is learned; a checkpoint counts where a network is loaded from it.
+
+`callbacks.guards` and `callbacks.held_out` count: they decide whether a run comes to its end.
+"""
+
+ALIKE: Final[Mapping[str, Any]] = {"data.workers": 0}
+"""Keys whose values are all as good as this one: the same batches come, whoever loads them."""
 
 DIGITS: Final = 16
 
@@ -43,7 +49,8 @@ def config_hash(values: Mapping[str, Any]) -> str:
         values: a composed config, resolved.
     """
     own = str(values.get("run_dir", ""))
-    known = {key: _portable(value, own) for key, value in flatten(values).items() if not _is_without_effect(key)}
+    counted = {key: ALIKE.get(key, value) for key, value in flatten(values).items() if not _is_without_effect(key)}
+    known = {key: _portable(value, own) for key, value in counted.items()}
     written = json.dumps(known, sort_keys=True, default=str)
     return hashlib.sha256(written.encode()).hexdigest()[:DIGITS]
 

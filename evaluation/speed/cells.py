@@ -127,13 +127,14 @@ def settings_of(streamer: Streamer) -> dict[str, Any]:
     geometry, network = streamer.geometry, streamer.network
     device, rollout = str(streamer.device), streamer.rollout
     kernel = rollout.engine.kernel(network, rollout.memory, geometry.chunk_shape)
+    rough = [f"{key}={value}" for key, value in rollout.engine.approximations.items()]
     return {
         **streamer.memory,
         "levels": list(streamer.rollout.levels),
         "chunk_frames": geometry.chunk_frames,
         "latent": f"{geometry.channels} x {geometry.height} x {geometry.width}",
         "dtype": str(network.dtype).removeprefix("torch."),
-        "engine": type(streamer.rollout.engine).__name__.lower(),
+        "engine": ", ".join([type(rollout.engine).__name__.lower(), *rough]),
         "attention": attention(device, network.dtype, network.head_dim) if kernel == SDPA else kernel,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "export": str(streamer.about.get("export", "")),

@@ -15,6 +15,7 @@ POLICY = MemoryPolicy(sink=StaticSink(frames=2), window_frames=6, chunk_frames=2
 def test_it_is_an_engine() -> None:
     assert isinstance(Reference(), Engine)
     assert isinstance(Reference().begin(tiny.network(), POLICY), Passes)
+    assert not Reference().approximations
 
 
 def test_passes_are_calls_of_the_student() -> None:

@@ -1,8 +1,8 @@
 """How a student's passes run: what a rollout asks of an engine, and the plain one, which defines what is right."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from reward_forcing.engine.attention import SDPA
 from reward_forcing.flow import level_of
@@ -34,7 +34,11 @@ class Passes(Protocol):
 
 @runtime_checkable
 class Engine(Protocol):
-    """What runs a student's passes; all engines give the same, up to rounding."""
+    """What runs a student's passes; all engines give the same, up to rounding and what they tell."""
+
+    @property
+    def approximations(self) -> Mapping[str, Any]:
+        """What makes it give something else than the reference, by key; nothing if it is exact."""
 
     def begin(self, student: CausalVelocityModel, policy: MemoryPolicy) -> Passes:
         """Videos of which nothing is remembered yet."""
@@ -66,6 +70,11 @@ class PlainPasses:
 @dataclass(frozen=True)
 class Reference:
     """The engine that is read to know what streaming is."""
+
+    @property
+    def approximations(self) -> dict[str, Any]:
+        """None."""
+        return {}
 
     def begin(self, student: CausalVelocityModel, policy: MemoryPolicy) -> PlainPasses:
         """Videos of which nothing is remembered yet."""

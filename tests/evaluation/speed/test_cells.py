@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from evaluation.speed.cells import TimedCodec, TimedText, foreign_cell, settings
 from evaluation.speed.harness import Cell, Instruments, measure, time_run
 from evaluation.speed.runs import COPY, DECODE, DENOISE, TEXT
 from reward_forcing.codecs.protocols import LatentCodec, TextEncoder
+from reward_forcing.engine.fast import Fast
 from reward_forcing.generate import Teaching
 from reward_forcing.streaming import MemoryWish, Streamer, load_streamer
 from tests import small_runs
@@ -73,6 +75,12 @@ def test_settings_say_what_times_depend_on(streamer: Streamer) -> None:
     }
     assert (told["sink"], told["window_frames"], told["dtype"]) == ("ema", 6, "float32")
     assert told["parameters"] == sum(p.numel() for p in streamer.network.parameters())
+
+
+def test_approximations_are_told_beside_times(streamer: Streamer) -> None:
+    rough = replace(streamer.rollout, engine=Fast(linears="int8", context_pass=False))
+    assert settings_of(replace(streamer, rollout=rough))["engine"] == "fast, context_pass=False, linears=int8"
+    assert settings_of(streamer)["engine"] in ("fast", "reference")
 
 
 def test_a_teachers_clip_is_one_chunk(streamer: Streamer) -> None:

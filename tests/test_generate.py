@@ -220,7 +220,20 @@ def test_the_progress_bar_shows_speed_and_peak_memory(
 def test_lines_are_json(student: Path, tmp_path: Path) -> None:
     generate(student, tmp_path, Request(prompts=PROMPTS[:1], frames=3, switches={1: PROMPTS[1]}))
     (line,) = (tmp_path / "manifest.jsonl").read_text().splitlines()
-    assert json.loads(line)["metadata"]["switches"] == {"1": PROMPTS[1]}
+    metadata = json.loads(line)["metadata"]
+    assert metadata["switches"] == {"1": PROMPTS[1]}
+    assert "approximations" not in metadata
+
+
+def test_approximations_are_noted_with_the_videos_and_make_other_videos(student: Path, tmp_path: Path) -> None:
+    request, told = Request(prompts=PROMPTS[:1], frames=3), {}
+    for overrides in ((), ("engine.linears=int8", "engine.reuse=0.6")):
+        generate(student, tmp_path, request, equipment=Equipment(overrides=overrides))
+        (line,) = (tmp_path / "manifest.jsonl").read_text().splitlines()
+        told[overrides] = json.loads(line)["metadata"]
+    exact, rough = told.values()
+    assert rough["approximations"] == {"linears": "int8", "reuse": 0.6}
+    assert exact["settings"] != rough["settings"]
 
 
 def test_cells_can_be_named_so_that_students_are_compared(student: Path, tmp_path: Path) -> None:

@@ -216,7 +216,8 @@ def _generate_cell(streamer: Streamer, cell: str, out: Path, request: Request, t
     request = replace(request, switches=dict(sorted(at.items())))
     switches = {str(frame): prompt for frame, prompt in request.switches.items()}
     made = vars(teaching) if teaching else {**streamer.memory, "switches": switches, "on_switch": request.on_switch}
-    metadata = {**streamer.about, **made}
+    rough = {} if teaching else streamer.rollout.engine.approximations
+    metadata = {**streamer.about, **made, **({"approximations": dict(rough)} if rough else {})}
     metadata["settings"] = settings_digest({**metadata, "start": _content(request.start), "frames": request.frames})
     done = folder.finished(metadata["settings"]) if request.frames else set()
     videos = sum(map(len, request.batches(done)))

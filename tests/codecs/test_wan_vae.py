@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reward_forcing.codecs.protocols import LatentCodec
-from reward_forcing.codecs.wan_vae import Past, WanCodec, stream_bytes
+from reward_forcing.codecs.wan_layers import Past
+from reward_forcing.codecs.wan_vae import WanCodec, stream_bytes
 from tests import tiny
 
 
@@ -30,7 +31,8 @@ def latents(batch: int = 1, frames: int = 7, seed: int = 0) -> Tensor:
 
 
 def raw(codec: WanCodec, clean: Tensor) -> Tensor:
-    return clean.transpose(1, 2) * codec.std + codec.mean
+    mean, std = (values[:, None, None, None] for values in (codec.mean, codec.std))
+    return clean.transpose(1, 2) * std + mean
 
 
 def decoded(codec: WanCodec, clean: Tensor, sizes: list[int]) -> Iterator[Tensor]:
@@ -50,6 +52,17 @@ def test_decoding_is_that_of_diffusers(codec: WanCodec) -> None:
     assert video.shape == (2, codec.video_frames(7), 3, 16, 32)
     assert_close(video, expected, atol=1e-4, rtol=0)
     assert video.abs().max() <= 1
+
+
+def test_gradients_are_those_of_diffusers(codec: WanCodec) -> None:
+    """Losses may climb a reward through the decoder."""
+    leaves = [latents(frames=3).requires_grad_() for _ in range(2)]
+    videos = codec.decode(leaves[0]), codec.vae.decode(raw(codec, leaves[1])).sample.transpose(1, 2)
+    for video in videos:
+        (video * torch.linspace(-1, 1, 32)).sum().backward()
+    assert leaves[0].grad is not None
+    assert leaves[0].grad.abs().max() > 0
+    assert_close(leaves[0].grad, leaves[1].grad, atol=1e-4, rtol=1e-3)
 
 
 def test_encoding_is_that_of_diffusers(codec: WanCodec) -> None:
@@ -149,6 +162,16 @@ def test_a_past_of_another_stream(codec: WanCodec) -> None:
         codec.decode_next(latents(1), past)
     with pytest.raises(ValueError, match=r"the next frames are \[2, 3, 16, 32\]"):
         codec.encode_next(torch.zeros(2, 4, 3, 16, 32), past)
+
+
+@pytest.mark.parametrize("sizes", [{"is_residual": True}, {"patch_size": 2}])
+def test_another_autoencoder_is_refused(sizes: dict[str, Any]) -> None:
+    from diffusers import AutoencoderKLWan
+
+    with torch.device("meta"):
+        vae = AutoencoderKLWan(base_dim=4, **sizes)
+    with pytest.raises(ValueError, match=f"codec: {next(iter(sizes))} is .*; allowed: that of Wan2.1's autoencoder"):
+        WanCodec(vae)
 
 
 def test_nothing_to_do(codec: WanCodec) -> None:

@@ -5,12 +5,12 @@ goes in and comes out, so that any number of streams of any batch can be decoded
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
 
+from reward_forcing.codecs.wan_layers import Frames, Past, passed, pointwise
 from reward_forcing.shapes import Latents, Video
 
 STRIDE: Final = 4
@@ -19,35 +19,26 @@ STRIDE: Final = 4
 SCALE: Final = 8
 """Rows and columns of pixels of a latent."""
 
-Feature: TypeAlias = Tensor | str | None
-"""What one causal layer remembers: frames; that a first frame went by without any; nothing yet."""
-
-
-@dataclass(frozen=True)
-class Past:
-    """What the layers of an encoder or decoder remember of a stream."""
-
-    features: tuple[Feature, ...]
-
-    @property
-    def bytes(self) -> int:
-        """Memory it takes, however long the stream has been."""
-        return sum(feature.nbytes for feature in self.features if isinstance(feature, Tensor))
-
 
 class WanCodec(nn.Module):
     """Latents are the posterior mean, normalised by the published mean and deviation of each channel.
 
     Args:
         vae: diffusers' AutoencoderKLWan; its config holds mean and deviation.
+
+    Raises:
+        ValueError: it is not built as Wan2.1's.
     """
 
     def __init__(self, vae: nn.Module) -> None:
         super().__init__()
         self.vae: Any = vae
         config: Any = vae.config
+        for name, wanted in (("is_residual", False), ("patch_size", None)):
+            if config[name] != wanted:
+                raise ValueError(f"codec: {name} is {config[name]}; allowed: that of Wan2.1's autoencoder, {wanted}")
         for name, values in (("mean", config.latents_mean), ("std", config.latents_std)):
-            self.register_buffer(name, torch.tensor(values).view(1, -1, 1, 1, 1), persistent=False)
+            self.register_buffer(name, torch.tensor(values), persistent=False)
 
     mean: Tensor
     std: Tensor
@@ -83,11 +74,10 @@ class WanCodec(nn.Module):
                 f"{'1 + ' * first}{STRIDE} n frames, rows and columns in multiples of {SCALE}"
             )
         frames = self._inside(video)
-        groups = [frames[:, :, :first], *frames[:, :, first:].split(STRIDE, 2)]
-        groups = [group for group in groups if group.shape[2]]
-        encoded, past = self._walk(self.vae.encoder, groups, past)
-        mean = torch.cat([self.vae.quant_conv(moments).chunk(2, 1)[0] for moments in encoded], 2).float()
-        return ((mean - self.mean) / self.std).transpose(1, 2), past
+        groups = [frames[:, :first], *frames[:, first:].split(STRIDE, 1)]
+        moments, past = self._walk(self.vae.encoder, [group for group in groups if group.shape[1]], past)
+        mean = torch.cat([pointwise(self.vae.quant_conv, each).chunk(2, -1)[0] for each in moments], 1).float()
+        return ((mean - self.mean) / self.std).permute(0, 1, 4, 2, 3), past
 
     def decode(self, latents: Latents) -> Video:
         """The video of a whole clip, within [-1, 1]: one frame for the first latent frame, four for each other."""
@@ -101,36 +91,35 @@ class WanCodec(nn.Module):
         """
         if not latents.shape[1]:
             raise ValueError("codec: there are no latent frames to decode; allowed: 1 or more")
-        raw = self._inside(latents, lambda z: z * self.std + self.mean).split(1, 2)
-        first = {"first_chunk": True} if past is None else {}
-        decoded, past = self._walk(self.vae.decoder, [self.vae.post_quant_conv(frame) for frame in raw], past, **first)
-        return torch.cat(decoded, 2).float().clamp(-1, 1).transpose(1, 2), past
+        raw = self._inside(latents, lambda clean: clean * self.std + self.mean).split(1, 1)
+        groups = [pointwise(self.vae.post_quant_conv, frame) for frame in raw]
+        decoded, past = self._walk(self.vae.decoder, groups, past)
+        return torch.cat(decoded, 1).float().clamp(-1, 1).permute(0, 1, 4, 2, 3), past
 
     def video_frames(self, frames: int) -> int:
         """1 + 4 (frames - 1)."""
         return 1 + STRIDE * (frames - 1)
 
-    def _inside(self, clip: Tensor, change: Callable[[Tensor], Tensor] = lambda clip: clip) -> Tensor:
-        """Ours to the autoencoder's axes [batch, channel, frame, ...], device and precision."""
+    def _inside(self, clip: Tensor, change: Callable[[Frames], Frames] = lambda clip: clip) -> Frames:
+        """Ours to the layers' axes, and the autoencoder's device and precision."""
         weight = next(self.vae.parameters())
-        return change(clip.to(weight.device, torch.float32).transpose(1, 2)).to(weight.dtype)
+        return change(clip.to(weight.device, torch.float32).permute(0, 1, 3, 4, 2)).to(weight.dtype)
 
-    def _walk(self, layers: Any, groups: list[Tensor], past: Past | None, **first: bool) -> tuple[list[Tensor], Past]:
+    def _walk(self, half: Any, groups: list[Frames], past: Past | None) -> tuple[list[Frames], Past]:
         """Send groups of frames through causal layers, one after the other."""
         if past:
             _require_same_stream(past, groups[0])
-        features: list[Feature] = list(past.features) if past else [None] * causal_layers(layers)
         outputs = []
         for group in groups:
-            outputs.append(layers(group, feat_cache=features, feat_idx=[0], **first))
-            first = {}
-        return outputs, Past(tuple(features))
+            made, past = passed(half, group, past)
+            outputs.append(made)
+        assert past
+        return outputs, past
 
 
-def _require_same_stream(past: Past, group: Tensor) -> None:
+def _require_same_stream(past: Past, group: Frames) -> None:
     """Raise ValueError unless the first layer remembers frames of this batch, channels, height and width."""
-    seen = past.features[0]
-    known, now = ([*clip.shape[:2], *clip.shape[3:]] for clip in (seen, group) if isinstance(clip, Tensor))
+    known, now = ([len(clip), clip.shape[-1], *clip.shape[2:4]] for clip in (past.features[0], group))
     if known != now:
         raise ValueError(
             f"codec: the past is another stream's: batch, channels, height, width {known}; the next frames are {now}"
@@ -156,12 +145,5 @@ def stream_bytes(
 
     with torch.device("meta"):
         codec = WanCodec(AutoencoderKLWan(**(sizes or {})).to(getattr(torch, dtype)))
-        latents = torch.empty(1, 2, codec.mean.shape[1], height // SCALE, width // SCALE)
+        latents = torch.empty(1, 2, len(codec.mean), height // SCALE, width // SCALE)
         return codec.decode_next(latents)[1].bytes
-
-
-def causal_layers(layers: nn.Module) -> int:
-    """How many layers may remember frames."""
-    from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
-
-    return sum(isinstance(layer, WanCausalConv3d) for layer in layers.modules())

@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from reward_forcing.composition import configuration, validation
+from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.data_arguments import add_config_dir
 from reward_forcing.exports import export, judge_of, notes_of, sink_of
 from reward_forcing.launching import (
@@ -61,6 +62,8 @@ def _sweep(base: DictConfig, overrides: Sequence[str]) -> list[Job]:
     sweep = _sweep_folder(base)
     axes = {key: str(values) for key, values in (base.hydra.sweeper.params or {}).items()}
     combinations = configuration.sweep(overrides, axes)
+    if len({tuple(job) for job in combinations}) < len(combinations):
+        raise ConfigurationError("sweep: a value is given twice; each makes a run of its own, allowed is once")
     swept = [column for column in range(len(combinations[0])) if len({job[column] for job in combinations}) > 1]
     is_told = any(given.split("=")[0] == "resume" for given in overrides)
     jobs = []
@@ -148,12 +151,9 @@ def _fit(config: DictConfig, values: dict[str, Any], folder: RunFolder, checkpoi
     from lightning import Trainer, seed_everything
 
     from reward_forcing.callbacks.latest_outputs import LatestOutputs
-    from reward_forcing.modules.sharded_checkpoints import require_plain
     from reward_forcing.sweeps.record import record
 
     _quieten()
-    if checkpoint:
-        require_plain(checkpoint)
     seed_everything(values["seed"], verbose=False)
     latest, notes = LatestOutputs(), _notes(folder, values)
     callbacks = [configuration.build(config.callbacks, name) for name, node in config.callbacks.items() if node]
@@ -239,6 +239,7 @@ def _do(jobs: Sequence[Job], arguments: Sequence[str], after: str) -> int:
     if jobs[0].sweep:
         return tell(launch(jobs, after), shlex.join(["reward-forcing", "train", *arguments]))
     require_processes(jobs[0].config, jobs[0].overrides)
+    name_of(after)
     _require_possible(jobs)
     outcome = perform(jobs[0], after)
     return tell([(jobs[0], outcome)], continuation(jobs[0].overrides, outcome.folder)) if is_first() else 0

@@ -2,6 +2,7 @@ import pytest
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 
+from reward_forcing.composition.configuration import ConfigurationError, compose
 from reward_forcing.composition.explanations import (
     explain_option,
     explain_rest,
@@ -54,6 +55,20 @@ def test_the_rest_is_one_line() -> None:
     assert explain_rest(ValueError("Ambiguous value for argument 'sink=a,b'\n1.")).startswith(
         "sink=a,b: several values"
     )
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("reward.weights=[]", "reward.weights=[]: allowed is keys of its own, {key: value}"),
+        ("rollout.levels={a:1}", "rollout.levels={a:1}: allowed is a list, [a, b]"),
+        ("sink=null", "null is no option of a group; allowed: one of its options, for instance reward=none"),
+    ],
+)
+def test_lists_keys_and_options_do_not_stand_for_each_other(override: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        compose([override])
+    assert str(error.value) == told
 
 
 def test_an_unknown_key_comes_with_the_known_ones() -> None:

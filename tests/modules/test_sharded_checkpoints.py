@@ -56,11 +56,18 @@ def test_real_checkpoints_are_taken_and_not_changed(tmp_path: Path) -> None:
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
 
 
-@pytest.mark.parametrize("missing", [True, False])
-def test_single_files_are_left_to_their_reader(missing: bool, tmp_path: Path) -> None:
-    if not missing:
-        torch.save({}, tmp_path / "a.ckpt")
-    require_plain(tmp_path / "a.ckpt")
+def test_single_files_are_taken_where_they_are_checkpoints(tmp_path: Path) -> None:
+    path = tmp_path / "a.ckpt"
+    torch.save({"state_dict": {"a": torch.zeros(2)}, "global_step": 3, "callbacks": {}}, path)
+    require_plain(path)
+    for held, words in (([1], "it has no 'state_dict'"), ({"state_dict": {}}, "it has no 'global_step'")):
+        torch.save(held, path)
+        with pytest.raises(ValueError, match=rf"a\.ckpt cannot be read as a checkpoint \({words}\)"):
+            require_plain(path)
+    torch.save({"state_dict": {}, "global_step": Touches(tmp_path / "sign")}, path)
+    with pytest.raises(ValueError, match="which are never loaded: they could run code"):
+        require_plain(path)
+    assert not (tmp_path / "sign").exists()
 
 
 def test_code_in_the_index_does_not_run(tmp_path: Path) -> None:
@@ -76,7 +83,7 @@ def test_code_in_the_index_does_not_run(tmp_path: Path) -> None:
 def test_code_in_an_entry_does_not_run(tmp_path: Path) -> None:
     sign = tmp_path / "sign"
     path = saved(tmp_path / "a.ckpt", loops=Touches(sign))
-    with pytest.raises(ValueError, match=r"a\.ckpt cannot be read as a checkpoint in parts"):
+    with pytest.raises(ValueError, match=r"a\.ckpt cannot be read as a checkpoint"):
         require_plain(path)
     assert not sign.exists()
     dcp.load(state(loops=0), checkpoint_id=path)

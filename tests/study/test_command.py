@@ -19,7 +19,11 @@ def test_studies_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [([], "study: name one; `reward-forcing study --list` shows all"), (["toy_init"], "study 'toy_init' is unknown")],
+    [
+        ([], "study: name one; `reward-forcing study --list` shows all"),
+        (["toy_init"], "study 'toy_init' is unknown"),
+        (["steps", "--jobs", "0"], "study: jobs is 0; it must be at least 1"),
+    ],
 )
 def test_what_is_wrong_is_told(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", *words]) == 2

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import torch.distributed.checkpoint as dcp
 from omegaconf import OmegaConf
 
 from reward_forcing.composition.configuration import ConfigurationError
@@ -92,10 +94,11 @@ def test_the_same_code_is_not_worth_a_word(
     assert not caplog.text
 
 
-def test_a_checkpoint_in_parts_needs_networks_in_parts(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
+def test_checkpoints_and_networks_are_both_in_parts_or_whole(tmp_path: Path) -> None:
     parts, whole = tmp_path / "parts.ckpt", tmp_path / "whole.ckpt"
-    parts.mkdir()
-    whole.touch()
+    dcp.save({"a": torch.zeros(2)}, checkpoint_id=parts)
+    torch.save({"state_dict": {}, "global_step": 1}, whole)
     require_readable(parts, config(strategy=SPLIT))
     require_readable(whole, config())
     for other in (
@@ -108,6 +111,8 @@ def test_a_checkpoint_in_parts_needs_networks_in_parts(tmp_path: Path) -> None:
             ConfigurationError, match=r"parts.ckpt is in parts, and trainer keeps networks whole; allowed"
         ):
             require_readable(parts, other)
+    with pytest.raises(ConfigurationError, match=r"whole.ckpt is one whole file, and trainer splits networks; allowed"):
+        require_readable(whole, config(strategy=SPLIT))
     (parts / ".metadata").write_bytes(pickle.dumps(os.system))
-    with pytest.raises(ValueError, match=r"parts.ckpt cannot be read as a checkpoint in parts \(it holds posix.system"):
+    with pytest.raises(ValueError, match=r"parts.ckpt cannot be read as a checkpoint \(it holds posix.system"):
         require_readable(parts, config(strategy=SPLIT))

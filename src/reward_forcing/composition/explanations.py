@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
@@ -11,6 +12,9 @@ from yaml import MarkedYAMLError
 from reward_forcing.composition.places import groups, options, shipped
 from reward_forcing.composition.signatures import RESERVED
 from reward_forcing.run_folder import flatten
+
+MERGING: Final = "Error merging override "
+"""What Hydra says where a list is given for keys, or keys for a list."""
 
 
 def explain_syntax(error: OverrideParseException, overrides: Sequence[str]) -> str:
@@ -52,6 +56,11 @@ def explain_rest(error: Exception) -> str:
     if "Ambiguous value" in text:
         given = text.split("'")[1]
         return f"{given}: several values need -m (one run for each), or quotes and brackets to be one value"
+    if text.startswith(MERGING):
+        allowed = "a list, [a, b]" if "object_type=list" in str(error.__cause__) else "keys of its own, {key: value}"
+        return f"{text.removeprefix(MERGING).splitlines()[0]}: allowed is {allowed}"
+    if "Got NoneType" in text:
+        return "null is no option of a group; allowed: one of its options, for instance reward=none"
     return text.splitlines()[0]
 
 

@@ -1,7 +1,7 @@
-"""Checkpoints in parts, looked through before torch unpickles them.
+"""Checkpoints, looked through before training reads them.
 
-`torch.distributed.checkpoint` reads two things with a plain `pickle`, which would run code inside a file of a stranger:
-the index of the parts (`.metadata`), and every entry that is no tensor.
+Of checkpoints in parts, `torch.distributed.checkpoint` reads two things with a plain `pickle`, which would run code
+inside a file of a stranger: the index of the parts (`.metadata`), and every entry that is no tensor.
 """
 
 import io
@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import torch
 from torch.distributed.checkpoint.metadata import BytesStorageMetadata, Metadata
+
+from reward_forcing.codecs.files import first_line, unpickled
 
 INDEX: Final = ".metadata"
 
@@ -46,22 +48,31 @@ class _Index(pickle.Unpickler):
 
 
 def require_plain(path: Path) -> None:
-    """Refuse a checkpoint in parts that holds more than tensors, numbers, texts and containers of them.
+    """Refuse a checkpoint that holds more than tensors, numbers, texts and containers of them, or is none.
 
     Args:
-        path: of a checkpoint; one that is a single file is left to `weights_only=True`.
+        path: of a checkpoint: a file, or a folder of parts.
 
     Raises:
         ValueError: there is something else in it, a part of it lies elsewhere, or it is damaged.
     """
-    if not (path / INDEX).is_file():
-        return
     try:
+        _read(path)
+    except Exception as error:  # torch and pickle raise many kinds
+        reason = first_line(error)
+        raise ValueError(f"{path} cannot be read as a checkpoint ({reason}); allowed: another one") from error
+
+
+def _read(path: Path) -> None:
+    """Read what is no tensor of a checkpoint. Raises any error."""
+    if (path / INDEX).is_file():
         for content in _entries(path):
             torch.load(io.BytesIO(content), weights_only=True)
-    except Exception as error:  # torch and pickle raise many kinds
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{path} cannot be read as a checkpoint in parts ({reason}); allowed: another one") from error
+        return
+    held = unpickled(path)
+    for key in ("state_dict", "global_step"):
+        if key not in held:
+            raise ValueError(f"it has no {key!r}")
 
 
 def _entries(path: Path) -> Iterator[bytes]:

@@ -31,6 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         return say("\n".join(["written:", *map(str, write())]))
     if given.name is None:
         raise ValueError("study: name one; `reward-forcing study --list` shows all")
+    if given.jobs < 1:
+        raise ValueError(f"study: jobs is {given.jobs}; it must be at least 1")
     settings = {key: getattr(given, key) for key in ("fast", "jobs", "runs", "results")}
     return run(given.name, given.overrides, **settings)
 

@@ -45,18 +45,27 @@ def require_same_run(checkpoint: Path, values: Mapping[str, Any]) -> None:
 
 
 def require_readable(checkpoint: Path, values: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint in parts where networks are whole, or if it holds code. Raises ValueError."""
-    if not checkpoint.is_dir():
-        return
+    """Refuse a checkpoint in parts where networks are whole, the reverse, and one that holds code.
+
+    Raises:
+        ValueError: it is one of these.
+    """
     strategy = values["trainer"].get("strategy")
-    if not isinstance(strategy, Mapping) or "sharding" not in str(strategy.get("_target_")):
+    splits = isinstance(strategy, Mapping) and "sharding" in str(strategy.get("_target_"))
+    if checkpoint.is_dir() and not splits:
         raise ConfigurationError(
             f"resume: {checkpoint} is in parts, and trainer keeps networks whole; allowed: trainer=sharded or "
             "trainer=hybrid, on any number of processes (on one: trainer.devices=1 trainer.num_nodes=1)"
         )
-    from reward_forcing.modules.sharded_checkpoints import require_plain
+    if splits and not checkpoint.is_dir():
+        raise ConfigurationError(
+            f"resume: {checkpoint} is one whole file, and trainer splits networks; allowed: trainer=default, "
+            "trainer=bf16 or trainer=ddp"
+        )
+    if splits:
+        from reward_forcing.modules.sharded_checkpoints import require_plain
 
-    require_plain(checkpoint)
+        require_plain(checkpoint)
 
 
 def tell_what_differs(checkpoint: Path, values: Mapping[str, Any]) -> None:

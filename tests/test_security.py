@@ -67,7 +67,7 @@ def imported(path: Path) -> set[str]:
 def test_formats_that_can_hold_code_are_read_in_few_places() -> None:
     """`codecs/files.py` needs the name of an error; the other one refuses what is not data, before torch reads it."""
     pickles = {str(path.relative_to(ROOT)) for path in CODE if imported(path) & CAN_HOLD_CODE}
-    held = {f"src/reward_forcing/{name}.py" for name in ("codecs/files", "modules.sharded_checkpoints")}
+    held = {f"src/reward_forcing/{name}.py" for name in ("codecs/files", "modules/sharded_checkpoints")}
     assert pickles == held
     programs = {place.partition(":")[0] for place, name, _ in EVERY if name == "torch.jit.load"}
     assert programs == {"evaluation/networks/video_features.py"}, "which docs/security.md tells"

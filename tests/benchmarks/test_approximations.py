@@ -4,11 +4,14 @@ import pytest
 import torch
 
 from benchmarks.approximations import PROMPTS, STUDENT, approximations, choices, looks, psnr
+from benchmarks.small import SCENE
 from evaluation.baselines import truth
 from reward_forcing.composition.places import shipped
 from reward_forcing.engine.fast import Fast
 from reward_forcing.streaming import load_streamer
 from reward_forcing.videos import to_float
+
+LEVELS = (1.0, 0.9, 0.75, 0.5)
 
 
 def test_psnr_is_known_for_known_errors() -> None:
@@ -18,29 +21,55 @@ def test_psnr_is_known_for_known_errors() -> None:
     assert math.isinf(psnr(black, black))
 
 
-def test_true_videos_show_one_sprite_and_noise_does_not() -> None:
-    videos = to_float(torch.stack([truth(prompt, seed, 8) for seed, prompt in enumerate(PROMPTS)]))
-    true, noise = looks(videos), looks(torch.randn_like(videos).clamp(-1, 1))
-    assert true["late_one_sprite"] > 0.9 > noise["late_one_sprite"]
-    assert noise["late_contrast"] > true["late_contrast"]
+def test_true_videos_show_one_sprite_and_keep_their_palette_and_noise_does_not() -> None:
+    videos = to_float(torch.stack([truth(prompt, seed, 12) for seed, prompt in enumerate(PROMPTS)]))
+    true = looks(videos, 6)
+    assert true["late_one_sprite"] > 0.9
+    assert true["late_contrast"] == pytest.approx(1, abs=0.05)
+    assert true["late_palette_drift"] < 0.02
+    spoilt = videos.clone()
+    spoilt[:, -6:] = torch.randn_like(videos[:, -6:]).clamp(-1, 1)
+    assert looks(spoilt, 6)["late_one_sprite"] < 0.9
+    spoilt[:, -6:] = videos[:, -6:] * 0.5
+    assert looks(spoilt, 6)["late_contrast"] < 0.7
+    assert looks(spoilt, 6)["late_palette_drift"] > 0.05
 
 
 def test_a_change_changes_one_thing() -> None:
     streamer = load_streamer(shipped(STUDENT))
-    changed = {name: choice.of(streamer).rollout for name, choice in choices((1.0, 0.9, 0.75, 0.5)).items()}
-    assert changed["exact"].engine == Fast()
-    assert changed["exact"].levels == streamer.rollout.levels
+    changed = {name: choice.of(streamer).rollout for name, choice in choices(LEVELS).items()}
+    exact = changed.pop("exact")
+    assert exact.engine == Fast()
+    assert exact.levels == streamer.rollout.levels
+    for one in changed.values():
+        same = [getattr(one, key) == getattr(exact, key) for key in ("levels", "memory", "engine", "context_gradient")]
+        assert same.count(False) == 1
     assert changed["two steps"].levels == (1.0, 0.75)
+    assert changed["no last step"].levels == LEVELS[:-1]
+    assert changed["last step without blocks"].engine == Fast(reuse=0.625)
     assert changed["window of two chunks"].memory.window_frames == 6
-    assert changed["no context pass"].engine == Fast(context_pass=False)
-    assert changed["no context pass"].levels == streamer.rollout.levels
+
+
+def test_only_the_first_row_is_exact() -> None:
+    wanted = choices(LEVELS)
+    assert [name for name, choice in wanted.items() if choice.exact] == ["exact"]
 
 
 def test_every_approximation_is_told_with_its_pictures() -> None:
-    told = approximations(chunks=8)
-    assert [*told] == ["exact", "two steps", "window of two chunks", "no context pass"]
-    assert told["exact"]["times_as_fast"] == 1
-    assert math.isinf(told["exact"]["psnr_of_first_clip_db"])
-    for name in ("two steps", "no context pass", "window of two chunks"):
-        assert 5 < told[name]["psnr_of_first_clip_db"] < 90
-        assert 0 <= told[name]["late_one_sprite"] <= 1
+    told = approximations(chunks=8, mini_chunks=1, mini=SCENE)
+    rows = told["toy"]
+    assert [*rows] == [*choices(LEVELS)]
+    assert rows["exact"]["exact"]
+    assert rows["exact"]["times_as_fast"] == 1
+    assert rows.pop("exact")["first_clip_psnr_db"] is None
+    for row in rows.values():
+        assert not row["exact"]
+        assert 5 < row["first_clip_psnr_db"] < 90
+        assert 0 <= row["late_one_sprite"] <= 1
+    assert {name: row["exact"] for name, row in told["wan_mini"].items()} == {
+        "exact": True,
+        "last step without blocks": False,
+        "no context pass": False,
+        "int8 layers": False,
+        "float8 layers": False,
+    }

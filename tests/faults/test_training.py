@@ -41,14 +41,17 @@ FAILURES = {"breaks": breaks, "fills memory": fills_memory}
 JUDGE = ["reward=none", "reward._target_=tests.faults.test_training.Judge"]
 
 
-def train(parts: Path, name: str) -> int:
+def train(parts: Path, name: str, *more: str) -> int:
     """Four steps, every other one of the student; checkpoints at the end only."""
     chosen = [*JUDGE, f"+reward.sign={parts / 'sign'}", "module.fake_score_steps=1", "callbacks.checkpoints.every=100"]
     given = [*small_runs.SMALL, *small_runs.sources(parts), *chosen, f"run_dir={parts / name}", "trainer.max_steps=4"]
     before = signal.getsignal(signal.SIGINT)
-    status = cli.main(["train", *given, "resume=auto"])
+    status = cli.main(["train", *given, "resume=auto", *more])
     assert signal.getsignal(signal.SIGINT) is before
     return status
+
+
+SECRET = "hf_thisIsNobodysBusiness"
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +59,17 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with exports to start from, and `whole`, a run in which the judge never failed."""
     folder = tmp_path_factory.mktemp("training")
     small_runs.write_exports(folder)
-    assert train(folder, "whole") == 0
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HF_TOKEN", "WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, SECRET)
+        assert train(folder, "whole", "logger=tensorboard") == 0
     return folder
+
+
+def test_no_file_of_a_training_holds_a_secret(parts: Path) -> None:
+    files = [path for path in (parts / "whole").rglob("*") if path.is_file()]
+    assert len(files) > 5
+    assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
 @pytest.mark.parametrize("failure", FAILURES)

@@ -118,14 +118,21 @@ def test_a_little_faster_is_not_enough() -> None:
 def test_what_does_not_work_is_out_and_says_why(kernel: Callable[..., Tensor], reason: str) -> None:
     trial = compared({SDPA: slow, "other": kernel}, inputs())
     assert trial.chosen == SDPA
-    assert str(trial) == f"sdpa; {reason}"
+    assert str(trial) == f"{reason}: using sdpa"
 
 
 def test_flash_attention_is_announced_where_it_is_missing() -> None:
-    """On this machine; with it installed the trial on a GPU decides."""
+    """On this machine; with it installed the trial on a GPU decides. What torch has takes what it is given anywhere."""
     trial = compared(KERNELS["cuda"], inputs())
-    assert trial.chosen == SDPA
-    assert "flash_attention_3 not found" in str(trial)
+    assert {"flash_attention_3", SDPA, "cudnn"} == {*trial.out, *trial.seconds}
+    assert "flash_attention_3 not found (" in str(trial)
+    assert str(trial).endswith(f": using {trial.chosen}")
+
+
+def test_a_trial_tells_what_is_not_there(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setitem(attention.KERNELS, "cpu", {SDPA: slow, "quick": missing})  # type: ignore[arg-type]
+    tried(replace(SHAPE, keys=9))
+    assert caplog.messages == ["engine.attention: quick not found (No module named 'quick'): using sdpa"]
 
 
 def test_a_shape_is_tried_once() -> None:

@@ -98,7 +98,7 @@ def test_where_gradients_are_asked_for_the_student_itself_runs(passes: list[tupl
     clean = streamed(student, Fast(), chunks=3)
     clean.square().mean().backward()
     gradients = {name: weight.grad.clone() for name, weight in student.named_parameters() if weight.grad is not None}
-    assert set(passes) <= {(1.0,), (0.9,)}
+    assert {(1.0,), (0.9,)} <= set(passes) <= {(1.0,), (0.9,), (0, 1)}
     student.zero_grad()
     wanted = streamed(student, Reference(), chunks=3)
     wanted.square().mean().backward()
@@ -196,7 +196,7 @@ def test_attention_is_chosen_for_the_full_window() -> None:
 
 
 def test_an_unknown_way_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"engine.attention is 'magic'; allowed: probe, sdpa, products, flash"):
+    with pytest.raises(ValueError, match=r"engine.attention is 'magic'; allowed: probe, sdpa, products, cudnn, flash"):
         Fast(attention="magic")
 
 
@@ -230,6 +230,8 @@ def test_low_passes_leave_the_blocks_out(passes: list[tuple[float, ...]]) -> Non
     assert passes == [(1,), (0.9,), *[(0, 1), (0.9,)] * 2]
     wanted = streamed(frozen(), Reference(), chunks=3)
     assert 1e-3 < (video - wanted).abs().max() < wanted.abs().max()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert 0 < (streamed(frozen(), engine, chunks=3) - video).norm() < 0.1 * video.norm()
     passes.clear()
     streamed(frozen(), Fast(reuse=1.0), chunks=2)
     assert passes == [(1,), (0, 1)]

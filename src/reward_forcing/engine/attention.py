@@ -1,6 +1,7 @@
 """Ways to compute softmax attention, and a measured choice among them."""
 
 import importlib.util
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Final, TypeAlias
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 from reward_forcing.engine.quantised import FLOAT8, written
@@ -51,6 +53,12 @@ def products(queries: Queries, keys: Keys, values: Keys) -> Queries:
     return attended
 
 
+def cudnn(queries: Queries, keys: Keys, values: Keys) -> Queries:
+    """As NVIDIA's library computes it, for GPUs from Ampere on."""
+    with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
+        return scaled_dot_product_attention(queries, keys, values)
+
+
 def flash_attention_3(queries: Queries, keys: Keys, values: Keys) -> Queries:
     """The package of that name, for Hopper GPUs; it need not be installed."""
     package = importlib.import_module("flash_attn_interface")
@@ -77,7 +85,7 @@ def sage_attention(queries: Queries, keys: Keys, values: Keys) -> Queries:
 
 KERNELS: Final[Mapping[str, Mapping[str, Kernel]]] = {
     "cpu": {SDPA: sdpa, "products": products},
-    "cuda": {SDPA: sdpa, "flash_attention_3": flash_attention_3},
+    "cuda": {SDPA: sdpa, "cudnn": cudnn, "flash_attention_3": flash_attention_3},
 }
 """What is tried on a kind of device; the first is the reference."""
 ONLY_TORCH: Final[Mapping[str, Kernel]] = {SDPA: sdpa}
@@ -150,7 +158,8 @@ class Trial:
     out: Mapping[str, str]
 
     def __str__(self) -> str:
-        return "; ".join([self.chosen, *(f"{name} {reason}" for name, reason in self.out.items())])
+        faults = "; ".join(f"{name} {reason}" for name, reason in self.out.items())
+        return f"{faults}: using {self.chosen}" if faults else self.chosen
 
 
 def kernel_for(name: str, shape: Shape) -> Kernel:
@@ -181,8 +190,11 @@ def lacking(name: str, dtype: torch.dtype) -> str:
 
 @cache
 def tried(shape: Shape) -> Trial:
-    """Try all kernels of a kind of device on random numbers; once a process for every shape."""
-    return compared(KERNELS.get(shape.device, ONLY_TORCH), shape.inputs)
+    """Try all kernels of a kind of device on random numbers; once a process for every shape. Says what is not there."""
+    trial = compared(KERNELS.get(shape.device, ONLY_TORCH), shape.inputs)
+    if trial.out:
+        logging.getLogger(__name__).warning(f"engine.attention: {trial}")
+    return trial
 
 
 @torch.inference_mode()

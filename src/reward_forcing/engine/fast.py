@@ -3,14 +3,17 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from reward_forcing.engine.attention import NAMES, ROUGH_NAMES, SDPA, Shape, kernel_for, tried
+from reward_forcing.engine.compiled import MODES, WITH_GRAPHS, Mode, arithmetic_for
 from reward_forcing.engine.network import CONTEXT, FastNetwork, Remembering
 from reward_forcing.engine.quantised import EXACT, LINEARS, linear_for, require
+from reward_forcing.engine.recorded import Recorded, recorded_on
 from reward_forcing.engine.reference import Passes, PlainPasses
 from reward_forcing.engine.weights import why_not
 from reward_forcing.memory.learning import learned
@@ -30,6 +33,8 @@ class Fast:
         fuse_context: run a context pass and the next chunk's first denoising pass as one.
         context_pass: false remembers a chunk as its last denoising pass saw it, a little noisy, and saves the pass: an
             approximation, for students that stand it.
+        compile: how torch compiles the arithmetic of blocks, if it does; with "reduce-overhead" and "max-autotune"
+            denoising passes are CUDA graphs on an NVIDIA GPU.
         linears: how the blocks' linear layers are computed: "exact", or with weights and inputs in eight bits ("int8",
             "float8"), an approximation.
         reuse: a denoising pass at a noise level below this leaves the blocks out: they add to its tokens what they
@@ -42,6 +47,7 @@ class Fast:
     attention: str = "probe"
     fuse_context: bool = True
     context_pass: bool = True
+    compile: Mode = False
     linears: str = EXACT
     reuse: float = 0.0
 
@@ -49,6 +55,8 @@ class Fast:
         for name, allowed in (("attention", NAMES), ("linears", LINEARS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"engine.{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
+        if self.compile is not False and self.compile not in MODES:
+            raise ValueError(f"engine.compile is {self.compile!r}; allowed: false, {', '.join(MODES)}")
         if not 0 <= self.reuse <= 1:
             raise ValueError(f"engine.reuse is {self.reuse}; it must be within [0, 1]")
 
@@ -110,10 +118,12 @@ class FastPasses:
     def __init__(self, student: WanTransformer, policy: MemoryPolicy, engine: Fast) -> None:
         self.student, self.policy, self.engine = student, policy, engine
         self.plain = PlainPasses(student, Remembered(policy))
-        self.learns = any(parameter.requires_grad for parameter in student.parameters()) or bool(learned(policy.sink))
+        self.sink_learns = bool(learned(policy.sink))
+        self.learns = self.sink_learns or any(parameter.requires_grad for parameter in student.parameters())
         self.waiting: Waiting | None = None
         self.watched = self.reusable = False
         self.made: tuple[FastNetwork, Remembering] | None = None
+        self.recorded: Recorded | None = None
 
     def remembered(self) -> Remembered:
         """What is remembered; whoever asks may change it, and sees every context pass until the next denoising."""
@@ -127,7 +137,8 @@ class FastPasses:
             self._settle()
             return self.plain.velocity(noisy, level, prompt)
         if self.made and self.reusable and level < self.engine.reuse:
-            return self.made[0].again(noisy, level)
+            with torch.autocast(noisy.device.type, enabled=False):
+                return self.made[0].again(noisy, level)
         waiting = self.waiting
         if waiting is None or waiting.prompt is not prompt or waiting.clean.shape != noisy.shape:
             self._settle()
@@ -136,14 +147,13 @@ class FastPasses:
             self.waiting = None
             velocity = self._run([waiting.clean, noisy], (CONTEXT, level), prompt)
         self.watched, self.reusable = False, True
-        assert velocity is not None
-        return velocity
+        return denoised(velocity)
 
     def remember(self, clean: Latents, prompt: Prompts, *, learning: bool) -> None:
         """The context pass, sooner or later."""
         self._settle()
         self.reusable = False
-        if (learning and self.learns) or self._must_be_plain(clean):
+        if (learning and self.sink_learns) or self._must_be_plain(clean):
             self.plain.remember(clean, prompt, learning=learning)
             return
         if self.made and self.made[1].kept and not self.watched:
@@ -170,9 +180,14 @@ class FastPasses:
 
     def _run(self, chunks: list[Tensor], levels: tuple[float, ...], prompt: Prompts) -> Latents | None:
         self.made = self.made or self._make(chunks[0])
-        network, remembering = self.made
+        network, memory = self.made
+        run = partial(network.run, prompt=prompt, memory=memory, keeping=not self.engine.context_pass)
         with torch.autocast(chunks[0].device.type, enabled=False):
-            return network.run(chunks, levels, prompt, remembering, keeping=not self.engine.context_pass)
+            if self.recorded is None or CONTEXT in levels:
+                return run(chunks, levels)
+            (noisy,) = chunks
+            key = (levels, noisy.shape, noisy.dtype, network.places(noisy, memory))
+            return self.recorded.run(key, prompt, noisy, lambda given: denoised(run([given], levels)))
 
     def _make(self, chunk: Latents) -> tuple[FastNetwork, Remembering]:
         """The network made ready for chunks like this, and rotated memories with room for its window."""
@@ -181,5 +196,14 @@ class FastPasses:
         attend, room = kernel_for(self.engine.attention, shape), shape.keys if self.policy.window_frames else 0
         with torch.no_grad():
             linear, reuses = linear_for(self.engine.linears), self.engine.reuse > 0
-            network = FastNetwork(student, attend, dtype, linear=linear, reuses=reuses)
+            how = arithmetic_for(self.engine.compile, shape.device)
+            network = FastNetwork(student, attend, dtype, linear=linear, reuses=reuses, how=how)
+        if self.engine.compile in WITH_GRAPHS and self.policy.window_frames and self.engine.context_pass:
+            self.recorded = recorded_on(shape.device)
         return network, Remembering(self.plain.memory, student.layers, room)
+
+
+def denoised(velocity: Latents | None) -> Latents:
+    """What a pass over a noisy chunk gives: something."""
+    assert velocity is not None
+    return velocity

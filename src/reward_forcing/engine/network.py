@@ -141,8 +141,24 @@ class FastNetwork:
                 (modulations, head), tokens = self.levels.of(levels[1:], latents), tokens[:, 1:]
             tokens, queries = self.how.between(tokens, attended, modulations[layer].gate, block, heads)
             tokens = self.how.after(tokens, self.attend(queries, *words[layer]), modulations[layer], block)
-        self.added = None if begun is None else tokens - begun
+        if begun is not None:
+            self._note(tokens - begun)
         return self._velocity(tokens, head, latents)
+
+    def _note(self, added: Parts) -> None:
+        """Keep what the blocks added, always in the same memory: a pass may be a recording."""
+        if self.added is None or self.added.shape != added.shape:
+            self.added = torch.empty_like(added)
+        self.added.copy_(added)
+
+    def places(self, noisy: Latents, memory: Remembering) -> tuple[int, ...]:
+        """How much is remembered, and where all that a denoising pass reads or writes besides its input lies."""
+        rows, columns = (size // self.network.patch for size in noisy.shape[-2:])
+        turning = self._turning(rows, columns, noisy.device)
+        pasts = [memory.layer(layer, turning) for layer in range(len(self.blocks))]
+        known = [states for past in pasts for states in (past.keys, past.values)]
+        added = [] if self.added is None else [self.added]
+        return (pasts[0].filled, *(states.data_ptr() for states in (turning.table, *known, *added)))
 
     def again(self, noisy: Latents, level: float) -> Latents:
         """A denoising pass without its blocks: they add to the tokens what they added in the last pass; a guess."""

@@ -50,6 +50,13 @@ def test_what_is_shipped_fits(usual: dict[str, Any], lessons: dict[str, Any]) ->
             {"data.batch_size": 8, "trainer.devices": 8, "trainer.strategy": {"replicas": 3}},
             "trainer.strategy.replicas is 3; it must divide the number of processes (8)",
         ),
+        (
+            {
+                "trainer.strategy": {"_target_": "x.sharding.strategy"},
+                "module.student_recipe.optimizer": {"_target_": "x.MuonAdamW"},
+            },
+            "module.student_recipe.optimizer is MuonAdamW, which trainer.strategy cannot split; allowed: optimizer=",
+        ),
         ({"data.content": {"_target_": "x.videos"}}, "data.content gives video; Distillation needs prompts"),
         ({"networks.heads": 7}, "networks.dim is 96; it must be a multiple of networks.heads (7)"),
     ],

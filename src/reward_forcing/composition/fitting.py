@@ -62,6 +62,16 @@ def _batches(values: Values) -> str:
     return ""
 
 
+def _parts(values: Values) -> str:
+    """What splits networks must be able to save the optimisers in parts."""
+    strategy = values["trainer"].get("strategy")
+    splits = isinstance(strategy, Mapping) and "sharding" in str(strategy.get("_target_"))
+    for key, node in values["module"].items():
+        if splits and isinstance(node, Mapping) and _kind(node.get("optimizer")) == "MuonAdamW":
+            return f"module.{key}.optimizer is MuonAdamW, which trainer.strategy cannot split; allowed: optimizer=adamw"
+    return ""
+
+
 def _copies(values: Values) -> str:
     """Networks that are split are split alike in every copy."""
     strategy = values["trainer"].get("strategy")
@@ -113,5 +123,5 @@ def _kind(node: Any) -> str:
 
 
 RULES: Final[tuple[Callable[[Values], str], ...]] = (
-    _contents, _batches, _copies, _levels, _heads, _places, _lengths
+    _contents, _batches, _copies, _parts, _levels, _heads, _places, _lengths
 )  # fmt: skip

@@ -5,12 +5,11 @@ Plain torch: torchao rounds the same way, but an eager call of its tensors costs
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.nn.functional import ScalingType, scaled_mm
 
 from reward_forcing.engine.weights import Affine, Linear, as_it_is
 from reward_forcing.networks.wan import WanTransformer
@@ -46,8 +45,8 @@ def integers(rows: Tensor, columns: Tensor, row_scales: Tensor, column_scales: T
 def floats(rows: Tensor, columns: Tensor, row_scales: Tensor, column_scales: Tensor, bias: Tensor) -> Tensor:
     """Summed in fp32; on a GPU scaled there, too, and given in bf16, all that some give with a scale a row."""
     if rows.is_cuda:
-        scales, bf16 = (row_scales, ScalingType.RowWise, column_scales, ScalingType.RowWise), torch.bfloat16
-        return scaled_mm(rows, columns, *scales, bias=bias.to(bf16), output_dtype=bf16, use_fast_accum=True)
+        form: dict[str, Any] = {"out_dtype": torch.bfloat16, "use_fast_accum": True}
+        return torch._scaled_mm(rows, columns, row_scales, column_scales, bias.bfloat16(), **form)
     one = torch.ones(())
     found = torch._scaled_mm(rows, columns, one, one, out_dtype=torch.float32)
     return torch.addcmul(bias, found * row_scales, column_scales)

@@ -5,7 +5,6 @@ done, so that an interruption loses one at most.
 """
 
 import argparse
-import gc
 import sys
 import threading
 import time
@@ -19,7 +18,9 @@ import torch
 
 from benchmarks import gpu, small
 from benchmarks.approximations import approximations
-from benchmarks.common import RESULTS, Part, write_result
+from benchmarks.checkpointing import checkpointing
+from benchmarks.codecs import codecs
+from benchmarks.common import RESULTS, Part, let_go, write_result
 from benchmarks.engines import engines
 from benchmarks.guards import guards
 from benchmarks.judging import judging
@@ -32,8 +33,10 @@ ON_CPU: Final[Parts] = {
     "ratios": Part(small.ratios, {"rounds": 1, "chunks": 12}),
     "engines": Part(engines, {"toy_chunks": 2, "mini_chunks": 1}),
     "approximations": Part(approximations, {"chunks": 8}),
+    "codecs": Part(codecs, {"chunks": 1}),
     "judging": Part(judging, {"videos": 2, "frames": 30, "long_seconds": 60}),
     "guards": Part(guards),
+    "checkpointing": Part(checkpointing),
 }
 """On one thread; `make bench` does them all."""
 ON_GPU: Final[Parts] = gpu.parts(PAPER, torch.device("cuda"), gpu.CODECS)
@@ -111,15 +114,8 @@ def run(parts: Parts, device: torch.device, folder: Path, *, short: bool = False
         except Exception:
             sys.stderr.write(f"benchmarks: {name} failed, the others go on\n{traceback.format_exc()}")
             failed += 1
-        clean(device)
+        let_go(device)
     return int(failed > 0)
-
-
-def clean(device: torch.device) -> None:
-    """Let go of what a part held."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 @contextmanager

@@ -36,11 +36,11 @@ COMPARED = [
 
 
 @contextmanager
-def group_of_one() -> Iterator[dict[str, Any]]:
-    """Settings of a trainer that splits networks in this process alone, which has no group afterwards."""
+def group_of_one() -> Iterator[None]:
+    """Trainers inside may split networks in this process alone, which has no group afterwards."""
     with patch.dict(os.environ):  # Lightning sets variables
         try:
-            yield configured("sharded", 1)
+            yield
         finally:
             distributed.destroy_process_group()
 
@@ -51,8 +51,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("alone")
     for stage in sorted({stage for _, stage in COMPARED}):
         fit(STAGES[stage](2), folder / stage, STEPS)
-    with group_of_one() as settings:
-        fit(distillation(2), folder / "split", STEPS, **settings)
+    with group_of_one():
+        fit(distillation(2), folder / "split", STEPS, **configured("sharded", 1))
     return folder
 
 
@@ -60,7 +60,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pair(alone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes left."""
     folder = tmp_path_factory.mktemp("pair")
-    torchrun("-m", "tests.resume.two_ranks", str(folder), str(alone / "split" / f"step={HALF}.ckpt"), "2")
+    half = alone / "split" / f"step={HALF}.ckpt"
+    torchrun("-m", "tests.resume.two_ranks", str(folder), str(half), "2", timeout=1200)
     return folder
 
 
@@ -148,10 +149,10 @@ def test_a_checkpoint_in_parts_is_taken_by_one_process(option: str, pair: Path, 
     """Its weights are equal; training goes on as that of one process, within rounding."""
     half = pair / option / "distillation" / "whole" / f"step={HALF}.ckpt"
     loaded = distillation(2)
-    with group_of_one() as settings:
-        fit(loaded, tmp_path / "loaded", HALF, resume=half, **settings)
+    with group_of_one():
+        fit(loaded, tmp_path / "loaded", HALF, resume=half, **configured("sharded", 1))
         weights = gathered(loaded)
-        fit(distillation(2), tmp_path / "rest", STEPS, resume=half, **settings)
+        fit(distillation(2), tmp_path / "rest", STEPS, resume=half, **configured("sharded", 1))
     assert all(torch.equal(weights[name], value) for name, value in state(half)["state_dict"].items())
     for one, other in zip(seen_in(alone / "distillation")[1][HALF:], seen_in(tmp_path / "rest")[1], strict=True):
         assert other == pytest.approx(one, rel=1e-4, abs=1e-5)

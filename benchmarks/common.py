@@ -1,6 +1,7 @@
 """What benchmarks share: what they ran on, how they time, count memory and write results."""
 
 import datetime as dt
+import gc
 import math
 import re
 import statistics
@@ -117,6 +118,13 @@ def synchronise(device: torch.device) -> None:
     """Wait for what was asked of a device."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def let_go(device: torch.device) -> None:
+    """Give back the memory of what nobody holds any more."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def clock(device: torch.device) -> float:

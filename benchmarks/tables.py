@@ -62,16 +62,26 @@ def told(path: Path, parts: Sequence[str] = ()) -> str:
 
 
 def tables(values: Values, title: str = "") -> Iterator[str]:
-    """Single figures in one table, rows of figures in one each; lists are for pictures."""
+    """Single figures in one table, alike groups of figures as rows of another; lists are for pictures."""
     single = flat(values)
     if single:
-        lines = [[worded(name), shown(name, value)] for name, value in single.items()]
-        yield markdown([[title, ""], *lines])
+        yield markdown([[title, ""], *([worded(name), shown(name, value)] for name, value in single.items())])
+    for group in alike({name: value for name, value in values.items() if isinstance(value, Mapping)}):
+        (name, value), *others = group.items()
+        yield from rows(title, group) if others else tables(value, ", ".join(filter(None, [title, spaced(name)])))
+
+
+def alike(values: Mapping[str, Values]) -> list[dict[str, Values]]:
+    """Groups of figures, those together that share a figure's name with the first of them."""
+    groups: list[dict[str, Values]] = []
     for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            whole = ", ".join(filter(None, [title, name.replace("_", " ")]))
-            of_rows = all(isinstance(row, Mapping) for row in value.values())
-            yield from rows(whole, value) if of_rows else tables(value, whole)
+        mine = (group for group in groups if flat(next(iter(group.values()))).keys() & flat(value).keys())
+        group = next(mine, None)
+        if group is None:
+            groups.append({name: value})
+        else:
+            group[name] = value
+    return groups
 
 
 def rows(title: str, values: Mapping[str, Values]) -> Iterator[str]:
@@ -79,13 +89,13 @@ def rows(title: str, values: Mapping[str, Values]) -> Iterator[str]:
     exact = {name: row for name, row in values.items() if row.get("exact", True)}
     others = {name: row for name, row in values.items() if name not in exact}
     yield from table(title, exact)
-    yield from table(f"{title}, approximate", others)
+    yield from table(f"{title}, approximate".removeprefix(", "), others)
     for key in dict.fromkeys(
         key for row in values.values() for key, value in row.items() if isinstance(value, Mapping)
     ):
         parts = {name: row.get(key, {}) for name, row in values.items()}
         named = {name: {f"{key}_{inner}": value for inner, value in row.items()} for name, row in parts.items()}
-        yield from table(f"{title}: {key.replace('_', ' ')}", named)
+        yield from table(f"{title}: {spaced(key)}".removeprefix(": "), named)
 
 
 def flat(row: Values) -> dict[str, Any]:
@@ -97,7 +107,7 @@ def table(title: str, values: Mapping[str, Values]) -> Iterator[str]:
     """A table with a name in its corner, if there is anything to show."""
     keys = list(dict.fromkeys(key for row in values.values() for key in flat(row)))
     short = [worded(key) for key in keys]
-    heads = [key.replace("_", " ") if short.count(name) > 1 else name for key, name in zip(keys, short, strict=True)]
+    heads = [spaced(key) if short.count(name) > 1 else name for key, name in zip(keys, short, strict=True)]
     lines = [[worded(name), *(shown(key, row.get(key)) for key in keys)] for name, row in values.items()]
     if keys:
         yield markdown([[title, *heads], *lines])
@@ -108,6 +118,11 @@ def markdown(lines: Sequence[Sequence[str]]) -> str:
     first, *rest = lines
     ruled = [first, ["---", *["---:"] * (len(first) - 1)], *rest]
     return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
+
+
+def spaced(key: str) -> str:
+    """A name in words."""
+    return key.replace("_", " ")
 
 
 def digits(value: float) -> str:

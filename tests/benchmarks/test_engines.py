@@ -55,6 +55,8 @@ def test_a_contest_tells_of_everybody() -> None:
     assert [*told] == ["reference", "fast", "half"]
     assert told["reference"]["times_as_fast"] == 1
     assert told["reference"]["off_by"] == 0
+    assert {name: one["exact"] for name, one in told.items()} == {"reference": True, "fast": True, "half": False}
+    assert len(told["fast"]["seconds_by_chunk"]) == 6
     assert 0 <= told["fast"]["off_by"] < 1e-4 < told["half"]["off_by"] < 0.2
     for one in told.values():
         assert one["of_matmul_rate"] == pytest.approx(one["chunk_gflop"] / one["chunk_seconds"] / one["matmul_gflops"])

@@ -66,6 +66,17 @@ def test_single_figures_share_a_table(tmp_path: Path) -> None:
     assert "| b |  |\n| --- | ---: |\n| x | 2 MB |\n| late to early bytes | 1 |" in said
 
 
+def test_alike_groups_are_rows_of_one_table(tmp_path: Path) -> None:
+    said = told(written(tmp_path, old={"a": 1.0, "b_seconds": 2.0}, new={"a": 3.0}, other={"c": 4.0}))
+    assert "|  | a | b |\n| --- | ---: | ---: |\n| old | 1 | 2 s |\n| new | 3 | – |" in said
+    assert "| other |  |\n| --- | ---: |\n| c | 4 |" in said
+
+
+def test_figures_that_differ_in_their_unit_only_keep_it(tmp_path: Path) -> None:
+    rows = {"one": {"chunk_seconds": 1.0, "chunk_gflop": 2.0}, "two": {"chunk_seconds": 1.0}}
+    assert "| x | chunk seconds | chunk gflop |" in told(written(tmp_path, x=rows))
+
+
 def test_a_block_may_show_some_parts_only(tmp_path: Path) -> None:
     path = written(tmp_path, a=1.0, b=2.0)
     assert "| b |" not in told(path, ["a"])

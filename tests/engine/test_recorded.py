@@ -1,5 +1,7 @@
 """Recordings, made here by a recorder that does the work again into the same memory, as a CUDA graph does."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
@@ -26,6 +28,17 @@ def in_place() -> Recorder:
         return lambda: result.copy_(work())
 
     return record
+
+
+def noting(made: list[Work]) -> Recorder:
+    """The same, and what was recorded."""
+    record = in_place()
+
+    def noted(work: Work) -> Work:
+        made.append(work)
+        return record(work)
+
+    return noted
 
 
 def failing() -> Recorder:
@@ -67,11 +80,7 @@ def test_results_stay_and_inputs_are_taken_anew() -> None:
 
 def test_other_keys_and_other_prompts_are_other_recordings() -> None:
     made: list[Work] = []
-
-    def counted() -> Recorder:
-        return lambda work: (made.append(work), work)[1]
-
-    passes = Recorded(counted)
+    passes = Recorded(partial(noting, made))
     for prompt, recordings in ((FIRST, 2), (SECOND, 4), (FIRST, 6)):
         for _ in range(3):
             for key in ("one", "other"):
@@ -104,11 +113,7 @@ def video(engine: Engine, window: int | None = 6, *, switch: str = "cross_only")
 def plays(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
     """Recordings on this CPU, of uncompiled arithmetic; what has been recorded."""
     made: list[Work] = []
-
-    def recorder() -> Recorder:
-        return lambda work: (made.append(work), in_place()(work))[1]
-
-    monkeypatch.setattr(recorded, "RECORDERS", {"cpu": recorder})
+    monkeypatch.setattr(recorded, "RECORDERS", {"cpu": partial(noting, made)})
     monkeypatch.setattr("reward_forcing.engine.compiled.uncompilable", lambda device: f"nothing on {device}")
     return made
 

@@ -1,9 +1,9 @@
 """The arithmetic of blocks compiled by torch, where something can be compiled; memory and attention stay outside."""
 
 import warnings
-from collections.abc import Mapping
-from functools import cache, partial
-from typing import Final, TypeAlias
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Final, ParamSpec, TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Complex, Float
@@ -11,6 +11,8 @@ from torch import Tensor
 
 from reward_forcing.engine.arithmetic import PLAIN, Arithmetic, after, before, between
 
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 Mode: TypeAlias = str | bool
 """False, or one of `MODES`."""
 
@@ -46,14 +48,17 @@ def uncompilable(device: str) -> str:
 @cache
 def compiled(mode: str) -> Arithmetic:
     """The arithmetic of blocks, to be compiled when it is first called, and anew for other shapes."""
-    one = partial(torch.compile, mode=mode, dynamic=False)
-    pairs = one(turned_in_pairs)
+    pairs = _compiled(turned_in_pairs, mode)
 
     def turned(states: Tensor, turns: Complex[Tensor, "token *ones pair"]) -> Tensor:
-        found: Tensor = pairs(states, torch.view_as_real(turns))
-        return found
+        return pairs(states, torch.view_as_real(turns))
 
-    return Arithmetic(one(before), turned, one(between), one(after))
+    return Arithmetic(_compiled(before, mode), turned, _compiled(between, mode), _compiled(after, mode))
+
+
+def _compiled(function: Callable[Given, Found], mode: str) -> Callable[Given, Found]:
+    made: Callable[Given, Found] = torch.compile(function, mode=mode, dynamic=False)
+    return made
 
 
 def turned_in_pairs(

@@ -5,10 +5,12 @@ done, so that an interruption loses one at most.
 """
 
 import argparse
+import logging
 import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +33,7 @@ Parts: TypeAlias = Mapping[str, Part]
 
 ON_CPU: Final[Parts] = {
     "ratios": Part(small.ratios, {"rounds": 1, "chunks": 12}),
-    "engines": Part(engines, {"toy_chunks": 2, "mini_chunks": 1}),
+    "engines": Part(engines, {"toy_chunks": 2, "mini_chunks": 1, "rounds": 1}),
     "approximations": Part(approximations, {"chunks": 8}),
     "codecs": Part(codecs, {"chunks": 1}),
     "judging": Part(judging, {"videos": 2, "frames": 30, "long_seconds": 60}),
@@ -99,6 +101,8 @@ def run(parts: Parts, device: torch.device, folder: Path, *, short: bool = False
     """Measure parts one after the other, write and show each as soon as it is done; the exit status."""
     if device.type == "cpu":
         torch.set_num_threads(1)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
     failed = 0
     for number, (name, part) in enumerate(parts.items(), 1):
         began = time.perf_counter()

@@ -136,7 +136,7 @@ def slopes(scene: Scene, engine: Engine, chunks: int = 16) -> dict[str, int]:
     }
 
 
-def distillation(rounds: int = 3, samples: int = 2) -> dict[str, Any]:
+def distillation(rounds: int, samples: int = 2) -> dict[str, Any]:
     """A round of steps of the toy distillation (one of the student, the others of the fake score) by each engine.
 
     Only passes without gradients differ. The rounds of both engines take turns.
@@ -164,7 +164,7 @@ def has_bf16_units() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def engines(toy_chunks: int = 40, mini_chunks: int = 3) -> dict[str, Any]:
+def engines(toy_chunks: int = 40, mini_chunks: int = 3, rounds: int = 3) -> dict[str, Any]:
     """Both sizes, the larger one also in bf16 where that is fast."""
     exact = {"reference": Contestant(Reference()), "fast": Contestant(Fast())}
     units = has_bf16_units()
@@ -174,7 +174,7 @@ def engines(toy_chunks: int = 40, mini_chunks: int = 3) -> dict[str, Any]:
         "bf16_units": units,
         "toy": contest(TOY, exact, chunks=toy_chunks),
         "toy_slopes": slopes(TOY, Fast()),
-        "toy_distillation": distillation(),
+        "toy_distillation": distillation(rounds),
         "wan_mini": contest(MINI, {**exact, **half}, chunks=mini_chunks),
         "attention": {str(dtype): _trial(dtype) for dtype in (torch.float32, *([torch.bfloat16] if units else []))},
     }

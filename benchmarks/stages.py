@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import torch
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 CPU: Final = torch.device("cpu")
@@ -44,8 +43,13 @@ def stages(running: Iterator[Any], chunks: int, device: torch.device = CPU) -> d
             torch.cuda.synchronize(device)
     events = measured.key_averages()
     if gpu:
-        return shares((of_kernel(e.key), e.self_device_time_total) for e in events if e.device_type == DeviceType.CUDA)
+        return shares((of_kernel(e.key), e.self_device_time_total) for e in events if on_gpu(e))
     return shares((OPERATIONS.get(event.key, "rest"), event.self_cpu_time_total) for event in events)
+
+
+def on_gpu(event: Any) -> bool:
+    """Whether a GPU, not the host, took the time of an event."""
+    return str(event.device_type) == "DeviceType.CUDA"
 
 
 def of_kernel(name: str) -> str:

@@ -196,8 +196,10 @@ def shown(key: str, value: Any) -> str:
     >>> shown("of_matmul_rate", 0.751), shown("times_as_fast", 1.75), shown("exact", True), shown("x_db", None)
     ('75.1 %', '1.75', 'yes', '–')
     """
-    if value is None or isinstance(value, bool | str):
-        return {None: DASH, True: "yes", False: "no"}.get(value, str(value))
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool):
+        return {None: DASH, True: "yes", False: "no"}[value]
     form = percent if key.startswith("of_") else UNITS.get(unit(key), digits)
     return form(value)
 

@@ -41,7 +41,7 @@ def tiny_codec(dtype: torch.dtype) -> TinyCodec:
     return TinyCodec(4, (8, 8, 8, 8)).to(dtype)
 
 
-CODECS = {"Wan VAE": wan_codec, "tiny VAE": tiny_codec}
+CODECS: gpu.Codecs = {"Wan VAE": wan_codec, "tiny VAE": tiny_codec}
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.stages import KERNELS, of_kernel, shares, stages
+from benchmarks.stages import KERNELS, of_kernel, on_gpu, shares, stages
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,10 @@ def test_products_are_found_in_a_stream_of_products() -> None:
     told = stages(iter(torch.mm(one, one) for _ in range(3)), 3)
     assert told["attention"] > 0
     assert sum(told.values()) == pytest.approx(1, abs=0.01)
+
+
+def test_time_of_the_host_is_none_of_a_gpu() -> None:
+    with profile(activities=[ProfilerActivity.CPU]) as measured:
+        torch.mm(torch.ones(2, 2), torch.ones(2, 2))
+    assert not any(map(on_gpu, measured.key_averages()))
+    assert str(torch._C._autograd.DeviceType.CUDA) == "DeviceType.CUDA"

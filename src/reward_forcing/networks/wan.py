@@ -16,6 +16,7 @@ from reward_forcing.memory.kv import KV
 from reward_forcing.memory.past import Past
 from reward_forcing.networks import layouts
 from reward_forcing.networks.attention import CrossAttention, Scene, SelfAttention
+from reward_forcing.networks.compiling import compile_in_place
 from reward_forcing.networks.layouts import Layout
 from reward_forcing.networks.rotary import axis_dims, turns_of
 from reward_forcing.shapes import Latents, Prompts, Sigma
@@ -44,9 +45,12 @@ class WanTransformer(nn.Module):
         norm_dtype: precision of the residual stream, its normalisation, modulation and gates; None: that of the
             parameters, as released (in bf16 it is a little coarser than "float32").
         checkpointing: recompute each block in the backward pass instead of keeping its activations.
+        compiled: what torch compiles the blocks with when they first run ("inductor", or another of its backends);
+            None: they are not compiled. Results change by rounding at most, names of parameters do not.
 
     Raises:
-        ValueError: heads do not divide the width, or the dimensions of a head cannot be rotated in pairs.
+        ValueError: heads do not divide the width, the dimensions of a head cannot be rotated in pairs, or torch knows
+            no such backend.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class WanTransformer(nn.Module):
         places: int = 0,
         norm_dtype: Literal["float32"] | None = None,
         checkpointing: bool = False,
+        compiled: str | None = None,
     ) -> None:
         super().__init__()
         if dim % heads or any(size % 2 or size < 2 for size in axis_dims(dim // heads)):
@@ -94,6 +99,8 @@ class WanTransformer(nn.Module):
                 if isinstance(layer, nn.Linear):
                     nn.init.normal_(layer.weight, std=0.02)
         nn.init.zeros_(self.head.head.weight)
+        if compiled is not None:
+            compile_in_place(self.blocks, compiled)
 
     def forward(
         self,

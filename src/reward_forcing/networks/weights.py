@@ -68,6 +68,7 @@ def load(
     dtype: Precision = "float32",
     norm_dtype: Literal["float32"] | None = None,
     checkpointing: bool = False,
+    compiled: str | None = None,
 ) -> WanTransformer:
     """Build a network and fill it from a source.
 
@@ -82,6 +83,7 @@ def load(
         dtype: precision of the parameters.
         norm_dtype: see WanTransformer.
         checkpointing: see WanTransformer.
+        compiled: see WanTransformer.
 
     Raises:
         ValueError: there is no such source, it is damaged or of another model, or a value does not fit `dtype`.
@@ -91,7 +93,7 @@ def load(
     outline = {canonical(name): tensor.to("meta") for name, tensor in sources.tensors(found, which)}
     known = _known_sizes(found, outline, sizes or {})
     with torch.device("meta"):
-        network = WanTransformer(**known, norm_dtype=norm_dtype, checkpointing=checkpointing)
+        network = WanTransformer(**known, norm_dtype=norm_dtype, checkpointing=checkpointing, compiled=compiled)
     require_fit(network.state_dict(), outline, f"weights: {found},", type(network).__name__)
     if torch.get_default_device().type == "meta":
         return network.to(precision)

@@ -23,7 +23,7 @@ FLOORS = (
     {"composition", "run_folder", "exports", "plan"},
     {"sweeps"},
     {"train", "launching", "training_help", "generate", "starts", "scripts", "stream_notes", "streaming", "schedules"}
-    | {"refusals", "trajectories", "video_folder", "convert"},
+    | {"refusals", "trajectories", "video_folder", "convert", "delivery"},
     {"evaluation"},
     {"cli", "arguments", "benchmark_arguments", "data_arguments", "evaluation_arguments", "demo", "study"},
 )

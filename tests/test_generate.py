@@ -78,7 +78,7 @@ def test_generating_again_replaces_what_is_made_again_only(student: Path, tmp_pa
 
 def test_without_end_until_interrupted(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C after five chunks: what was made so far is complete."""
-    endless = Streamer.stream
+    endless = Streamer.deliver
 
     def interrupted(self: Streamer, *args: Any, **settings: Any) -> Iterator[torch.Tensor]:
         for count, chunk in enumerate(endless(self, *args, **settings)):
@@ -86,7 +86,7 @@ def test_without_end_until_interrupted(student: Path, tmp_path: Path, monkeypatc
                 raise KeyboardInterrupt
             yield chunk
 
-    monkeypatch.setattr(Streamer, "stream", interrupted)
+    monkeypatch.setattr(Streamer, "deliver", interrupted)
     paces = generate(student, tmp_path, Request(prompts=PROMPTS, frames=None))
     assert {len(video) for video in clips(tmp_path).values()} == {15}
     assert paces["ema"].frames == 30
@@ -196,7 +196,7 @@ def test_pace_counts_generating_only(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 2.0, 10.0, 11.0, 20.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     pace = Pace()
-    list(pace.timed([torch.zeros(2, 3, 3, 1, 1), torch.zeros(2, 3, 3, 1, 1)]))
+    list(pace.timed([torch.zeros(2, 3, 3, 1, 1, dtype=torch.uint8)] * 2, torch.device("cpu")))
     assert (pace.first, pace.frames, pace.seconds) == (2.0, 12, 3.0)
     assert pace.fps == 4.0
     assert Pace().fps == 0.0

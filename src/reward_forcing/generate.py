@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reward_forcing.codecs.protocols import LatentCodec
+from reward_forcing.delivery import Levels
 from reward_forcing.machine import forget_peak, peak_memory
-from reward_forcing.shapes import Video
 from reward_forcing.starts import encode_start, source_at
 from reward_forcing.streaming import Equipment, MemoryWish, Streamer, load_streamer
 from reward_forcing.switching import switch_named
@@ -122,12 +123,12 @@ class Pace:
     skipped: int = 0
     peak: int = 0
 
-    def timed(self, chunks: Iterable[Video]) -> Iterator[Video]:
-        """The same chunks, timed; what is done with them is not."""
+    def timed(self, chunks: Iterable[Levels], device: torch.device) -> Iterator[Levels]:
+        """The same chunks, timed, and the memory of the device they are made on; what is done with them is not."""
         iterator, since = iter(chunks), time.perf_counter()
         for chunk in iterator:
             self.seconds += time.perf_counter() - since
-            self.peak = max(self.peak, peak_memory(chunk.device))
+            self.peak = max(self.peak, peak_memory(device))
             self.first = self.first or self.seconds
             self.frames += chunk.shape[0] * chunk.shape[1]
             yield chunk
@@ -225,7 +226,7 @@ def _generate_cell(streamer: Streamer, cell: str, out: Path, request: Request, t
     with Progress(*COLUMNS) as progress:
         task = progress.add_task(cell, total=request.frames and request.frames * videos, pace=pace)
         for some in request.batches(done):
-            chunks = pace.timed(_chunks(streamer, some, request, teaching))
+            chunks = pace.timed(_chunks(streamer, some, request, teaching), streamer.device)
             with VideoBatch(out, cell, some, look) as batch:
                 _write(batch, chunks, request.frames, lambda: progress.update(task, completed=pace.frames, pace=pace))
             folder.add(
@@ -258,25 +259,26 @@ def _frame_at(place: int | float, fps: float, codec: LatentCodec) -> int:
 
 def _chunks(
     streamer: Streamer, videos: Sequence[tuple[str, int]], request: Request, teaching: Teaching | None
-) -> Iterator[Video]:
+) -> Iterator[Levels]:
     prompts, seeds = [prompt for prompt, _ in videos], [seed for _, seed in videos]
     if teaching:
-        yield streamer.sample(
-            prompts, seeds, steps=teaching.steps, guidance_scale=teaching.guidance_scale, shift=teaching.shift
-        )
+        yield to_uint8(streamer.sample(prompts, seeds, **vars(teaching))).cpu()
         return
     settings: dict[str, Any] = {"batch": len(videos), "device": streamer.device}
     start = encode_start(request.start, streamer.codec, streamer.geometry, **settings) if request.start else None
     switches = {int(frame): prompt for frame, prompt in request.switches.items()}
-    yield from streamer.stream(prompts, seeds, switches=switches, start=start, on_switch=request.on_switch)
+    chunks = streamer.chunks_of(request.frames, start) if request.frames else None
+    yield from streamer.deliver(
+        prompts, seeds, chunks=chunks, switches=switches, start=start, on_switch=request.on_switch
+    )
 
 
-def _write(videos: VideoBatch, chunks: Iterable[Video], frames: int | None, tick: Callable[[], None]) -> None:
+def _write(videos: VideoBatch, chunks: Iterable[Levels], frames: int | None, tick: Callable[[], None]) -> None:
     """Write videos until they are long enough; without end, until Ctrl-C."""
     try:
         for chunk in chunks:
             left = None if frames is None else frames - videos.frames
-            videos.write(to_uint8(chunk)[:, :left].cpu())
+            videos.write(chunk[:, :left])
             tick()
             if frames is not None and videos.frames >= frames:
                 return

@@ -13,6 +13,7 @@ from reward_forcing import seeding
 from reward_forcing.codecs.protocols import LatentCodec, TextEncoder
 from reward_forcing.composition import configuration
 from reward_forcing.composition.configuration import ConfigurationError
+from reward_forcing.delivery import Levels, decoded, delivered
 from reward_forcing.machine import versions
 from reward_forcing.memory.learning import plain_values
 from reward_forcing.networks.sources import Inspection, inspect
@@ -106,7 +107,17 @@ class Streamer:
             )
 
     @torch.inference_mode()
-    def stream(
+    def stream(self, prompts: Sequence[str], seeds: Sequence[int], **how: Any) -> Iterator[Video]:
+        """Pixels in [-1, 1], chunk after chunk, of one video a prompt and seed; arguments as of `latents`."""
+        yield from decoded(self.latents(prompts, seeds, **how), self.codec)
+
+    @torch.inference_mode()
+    def deliver(self, prompts: Sequence[str], seeds: Sequence[int], **how: Any) -> Iterator[Levels]:
+        """Levels 0 to 255 of the same in the memory of the host, decoded aside on a GPU; arguments as of `latents`."""
+        yield from delivered(self.latents(prompts, seeds, **how), self.codec, self.device)
+
+    @torch.inference_mode()
+    def latents(
         self,
         prompts: Sequence[str],
         seeds: Sequence[int],
@@ -115,8 +126,8 @@ class Streamer:
         switches: Mapping[int, str] | None = None,
         start: Latents | Start | None = None,
         on_switch: str = "cross_only",
-    ) -> Iterator[Video]:
-        """Pixels in [-1, 1], chunk after chunk, of one video a prompt and seed.
+    ) -> Iterator[Latents]:
+        """Clean latents, chunk after chunk, of one video a prompt and seed.
 
         Args:
             prompts: what to generate.
@@ -130,13 +141,13 @@ class Streamer:
         known = Start.of(start) if isinstance(start, torch.Tensor) else start or Start(0)
         later = {frame - known.frames: prompt for frame, prompt in (switches or {}).items()}
         prompt_at = Script(later, self.geometry.chunk_frames, self.text, tuple(prompts), self.device)
-        noise, past = self.noise(prompts, seeds), None
-        first = known.parts(self.geometry.chunk_frames)
-        for clean in self.rollout.stream(
-            self.network, noise, prompt_at, chunks=counted, start=first, on_switch=on_switch
-        ):
-            video, past = self.codec.decode_next(clean, past)
-            yield video
+        noise, first = self.noise(prompts, seeds), known.parts(self.geometry.chunk_frames)
+        yield from self.rollout.stream(self.network, noise, prompt_at, chunks=counted, start=first, on_switch=on_switch)
+
+    def chunks_of(self, video_frames: int, start: Start | None = None) -> int:
+        """How many chunks make a video at least so long, after the frames it starts with."""
+        known, size = start.frames if start else 0, self.geometry.chunk_frames
+        return next(n for n in itertools.count(1) if self.codec.video_frames(known + n * size) >= video_frames)
 
     @torch.inference_mode()
     def trajectory(

@@ -150,7 +150,8 @@ def _doubled(convolution: nn.Conv3d, frames: Frames, passage: Passage) -> Parts:
     if passage.begins:
         passage.skip(frames)
         return frames.unsqueeze(2)
-    return _convolved(convolution, passage.joined(frames)).unflatten(-1, (2, -1)).movedim(-2, 2)
+    halves: Parts = _convolved(convolution, passage.joined(frames)).unflatten(-1, (2, -1))
+    return halves.movedim(-2, 2)
 
 
 def _halved(convolution: nn.Conv3d, frames: Frames, passage: Passage) -> Frames:
@@ -189,4 +190,5 @@ def _over_images(convolution: nn.Conv2d, frames: Frames, *, padding: int = 0, st
     """Frame by frame."""
     images = frames.flatten(0, 1).permute(0, 3, 1, 2)
     made = conv2d(images, convolution.weight, convolution.bias, stride, padding)
-    return made.permute(0, 2, 3, 1).unflatten(0, frames.shape[:2])
+    clip: Frames = made.permute(0, 2, 3, 1).unflatten(0, frames.shape[:2])
+    return clip

@@ -36,6 +36,8 @@ def stages(running: Iterator[Any], chunks: int, device: torch.device = CPU) -> d
     """Shares of the next chunks' time by what it is spent on: of one core's, or of a GPU's."""
     gpu = device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])]
+    with profile(activities=activities):  # the first profile of a process begins with work of its own
+        torch.ones(1, device=device).add(1)
     with profile(activities=activities) as measured:
         for _ in range(chunks):
             next(running)

@@ -10,6 +10,7 @@ from benchmarks.common import LiveMemory, clock, percentile
 from reward_forcing.engine.reference import Engine, Reference
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.ema import EMASink
+from reward_forcing.networks.rotary import turns_of
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.plan.costs import Pass, Sizes, forward_flops
 from reward_forcing.plan.networks import PUBLISHED
@@ -70,7 +71,11 @@ def rollout_of(scene: Scene, engine: Engine | None = None) -> Rollout:
 
 
 def stream(scene: Scene, network: WanTransformer, chunks: int, engine: Engine | None = None) -> dict[str, Any]:
-    """Stream one video and tell seconds, bytes and operations of every chunk, decoding not included."""
+    """Stream one video and tell seconds, bytes and operations of every chunk, decoding not included.
+
+    Rotations that networks keep are made and counted anew.
+    """
+    turns_of.cache_clear()
     device = next(network.parameters()).device
     noise = VideoNoise(keys=((0,),), chunk_shape=scene.geometry.chunk_shape, device=device)
     prompt = torch.randn(1, scene.words, scene.sizes.text_dim, device=device, dtype=scene.dtype)

@@ -6,6 +6,7 @@ A test counts tensors while a small student streams, and finds these numbers wit
 from dataclasses import dataclass
 from typing import Final
 
+from reward_forcing.networks.rotary import TABLES
 from reward_forcing.plan.costs import Sizes, kv_bytes
 from reward_forcing.shapes import Geometry
 
@@ -71,8 +72,10 @@ class Streaming:
 
     @property
     def turns(self) -> int:
-        """Of the rotations of a window, one a pair of a head's numbers."""
-        return FULL * self.window * self.geometry.tokens_per_frame * self.sizes.dim // self.sizes.heads
+        """Of the rotations of a window, and of smaller ones as it filled, one a pair of a head's numbers; all are kept."""
+        chunk = self.geometry.chunk_frames
+        kept = [min(seen, self.window) for seen in range(chunk, self.window + chunk, chunk)][-TABLES:]
+        return FULL * sum(kept) * self.geometry.tokens_per_frame * self.sizes.dim // self.sizes.heads
 
     @property
     def feeding(self) -> int:

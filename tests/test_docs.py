@@ -10,6 +10,7 @@ import pytest
 
 from reward_forcing import train
 from reward_forcing.arguments import parser
+from reward_forcing.composition.places import SEARCHED
 from reward_forcing.study.command import parser as study_parser
 from reward_forcing.study.planning import studies
 
@@ -64,7 +65,12 @@ def test_trainings_that_pages_show_can_be_planned(page: str, words: list[str]) -
 
 
 @pytest.mark.parametrize(("page", "words"), STUDIES, ids=name)
-def test_studies_that_pages_show_exist(page: str, words: list[str]) -> None:
+def test_studies_that_pages_show_exist(
+    page: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(SEARCHED, "")
     given = study_parser().parse_intermixed_args(words)
     assert page in INVENTED or given.name is None or given.name in studies()
 

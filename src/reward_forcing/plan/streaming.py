@@ -72,7 +72,7 @@ class Streaming:
 
     @property
     def turns(self) -> int:
-        """Of the rotations of a window, and of smaller ones as it filled, one a pair of a head's numbers; all are kept."""
+        """Of the rotations of a window and of smaller ones before, one a pair of a head's numbers; they are kept."""
         chunk = self.geometry.chunk_frames
         kept = [min(seen, self.window) for seen in range(chunk, self.window + chunk, chunk)][-TABLES:]
         return FULL * sum(kept) * self.geometry.tokens_per_frame * self.sizes.dim // self.sizes.heads

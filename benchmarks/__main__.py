@@ -28,6 +28,7 @@ from benchmarks.guards import guards
 from benchmarks.judging import judging
 from benchmarks.streaming import PAPER
 from benchmarks.tables import told, write_page
+from benchmarks.training import training
 
 Parts: TypeAlias = Mapping[str, Part]
 
@@ -38,6 +39,7 @@ ON_CPU: Final[Parts] = {
     "codecs": Part(codecs, {"chunks": 1}),
     "judging": Part(judging, {"videos": 2, "frames": 30, "long_seconds": 60}),
     "guards": Part(guards),
+    "training": Part(training, {"rounds": 2}),
     "checkpointing": Part(checkpointing),
 }
 """On one thread; `make bench` does them all."""

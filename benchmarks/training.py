@@ -20,6 +20,8 @@ ROOT: Final = Path(__file__).parents[1]
 SCRIPT: Final = Path(__file__).with_name("toy_steps.py")
 BEFORE: Final = "798b726"
 """The commit before there were engines, with which steps are compared."""
+OVERRIDES: Final = ("engine=fast",)
+"""Of this tree's config."""
 ROUNDS: Final = 12
 """Of each; the first, in which caches fill, does not count."""
 
@@ -94,7 +96,7 @@ def summary(rounds: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def training(commit: str = BEFORE, *, rounds: int = ROUNDS, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def training(commit: str = BEFORE, *, rounds: int = ROUNDS, overrides: Sequence[str] = OVERRIDES) -> dict[str, Any]:
     """The toy distillation of a commit and of this tree, in turns.
 
     Args:

@@ -20,7 +20,7 @@ def learned(network: WanTransformer, device: str) -> list[Tensor]:
     sigma = torch.linspace(0.1, 0.9, 6).view(2, 3)
     given = (tensor.to(device) for tensor in (tiny.latents(2, 3), sigma, tiny.prompts(2)))
     velocity = network.to(device)(*given)
-    velocity.square().mean().backward()  # type: ignore[no-untyped-call]
+    velocity.square().mean().backward()
     gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
     return [velocity.detach(), *gradients]
 

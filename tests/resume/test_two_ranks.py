@@ -123,7 +123,7 @@ def test_samples_of_both_processes_are_weighed_together(
     parts: list[Samples] = []
 
     def loss(rank: int) -> Tensor:
-        return module._student_loss(data.batch_at(0, rank, 2), (0, rank, 0), [])["loss"]
+        return module._student_loss(data.batch_at(0, rank, 2), (0, rank, 0), [])["loss"].detach()
 
     def noted(samples: Samples) -> Samples:
         parts.append(samples)

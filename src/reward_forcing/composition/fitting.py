@@ -31,6 +31,9 @@ OPTIONS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
+AREA: Final = "geometry.height times geometry.width by the square of geometry.patch"
+
+
 def misfits(values: Values) -> str:
     """What does not fit together in a plain config; nothing if all does."""
     return next((fault for rule in RULES if (fault := rule(values))), "")
@@ -52,12 +55,15 @@ def _contents(values: Values) -> str:
 def _batches(values: Values) -> str:
     """Batches divide among processes, as far as their number is written, and their micro-batches."""
     ranks, batch = _processes(values), values["data"].get("batch_size")
-    for key, node in values["module"].items():
-        parts = node.get("micro_batches", 1) if isinstance(node, Mapping) and key.endswith("recipe") else 1
+    recipes = {
+        key: node for key, node in values["module"].items() if key.endswith("recipe") and isinstance(node, Mapping)
+    }
+    counts = {f"module.{key}.micro_batches": node.get("micro_batches", 1) for key, node in recipes.items()}
+    for name, parts in (counts or {"micro-batches": 1}).items():
         if isinstance(batch, int) and batch % (ranks * parts):
             return (
                 f"data.batch_size is {batch}; it must be a multiple of {ranks * parts}: the number of processes "
-                f"({ranks}) times module.{key}.micro_batches ({parts})"
+                f"({ranks}) times {name} ({parts}); processes are trainer.devices times trainer.num_nodes"
             )
     return ""
 
@@ -105,7 +111,7 @@ def _places(values: Values) -> str:
     tokens = (geometry["height"] // geometry["patch"]) * (geometry["width"] // geometry["patch"])
     if not places or places == tokens or _kind(values["module"]) != "Pretraining":
         return ""
-    return f"networks.places is {places}; it must be 0 or the tokens of a frame of the geometry ({tokens})"
+    return f"networks.places is {places}; it must be 0 or the tokens of a frame of the geometry ({tokens}): {AREA}"
 
 
 def _lengths(values: Values) -> str:

@@ -45,11 +45,13 @@ def require_same_run(checkpoint: Path, values: Mapping[str, Any]) -> None:
 
 
 def require_readable(checkpoint: Path, values: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint in parts where networks are whole, the reverse, and one that holds code.
+    """Refuse a checkpoint in parts where networks are whole, the reverse, and one that is none or holds code.
 
     Raises:
         ValueError: it is one of these.
     """
+    from reward_forcing.modules.sharded_checkpoints import require_plain
+
     strategy = values["trainer"].get("strategy")
     splits = isinstance(strategy, Mapping) and "sharding" in str(strategy.get("_target_"))
     if checkpoint.is_dir() and not splits:
@@ -62,10 +64,7 @@ def require_readable(checkpoint: Path, values: Mapping[str, Any]) -> None:
             f"resume: {checkpoint} is one whole file, and trainer splits networks; allowed: trainer=default, "
             "trainer=bf16 or trainer=ddp"
         )
-    if splits:
-        from reward_forcing.modules.sharded_checkpoints import require_plain
-
-        require_plain(checkpoint)
+    require_plain(checkpoint)
 
 
 def tell_what_differs(checkpoint: Path, values: Mapping[str, Any]) -> None:

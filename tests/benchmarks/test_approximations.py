@@ -24,15 +24,12 @@ def test_psnr_is_known_for_known_errors() -> None:
 def test_true_videos_show_one_sprite_and_keep_their_palette_and_noise_does_not() -> None:
     videos = to_float(torch.stack([truth(prompt, seed, 12) for seed, prompt in enumerate(PROMPTS)]))
     true = looks(videos, 6)
-    assert true["late_one_sprite"] > 0.9
-    assert true["late_contrast"] == pytest.approx(1, abs=0.05)
-    assert true["late_palette_drift"] < 0.02
-    spoilt = videos.clone()
-    spoilt[:, -6:] = torch.randn_like(videos[:, -6:]).clamp(-1, 1)
-    assert looks(spoilt, 6)["late_one_sprite"] < 0.9
-    spoilt[:, -6:] = videos[:, -6:] * 0.5
-    assert looks(spoilt, 6)["late_contrast"] < 0.7
-    assert looks(spoilt, 6)["late_palette_drift"] > 0.05
+    noise, grey = videos.clone(), videos.clone()
+    noise[:, -6:] = torch.randn_like(videos[:, -6:]).clamp(-1, 1)
+    grey[:, -6:] = videos[:, -6:] * 0.5
+    assert true["late_one_sprite"] > 0.9 > looks(noise, 6)["late_one_sprite"]
+    assert true["late_contrast"] > 1.5 * looks(grey, 6)["late_contrast"]
+    assert true["late_palette_drift"] < looks(grey, 6)["late_palette_drift"]
 
 
 def test_a_change_changes_one_thing() -> None:

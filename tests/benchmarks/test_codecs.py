@@ -23,7 +23,6 @@ def test_both_walks_make_the_same_and_remember_the_same() -> None:
         assert walk["latent_frame_seconds"] > 0
         assert walk["operations"] > 1000
         assert 0.99 < sum(walk["stages"].values()) < 1.01
-    assert ours["stages"]["normalisation"] < theirs["stages"]["normalisation"]
 
 
 @pytest.mark.usefixtures("small")

@@ -113,7 +113,14 @@ def test_durations_do_not_depend_on_the_time_of_day() -> None:
 
 def test_code_of_the_hub_is_never_run() -> None:
     assert [place for place, _, given in EVERY if is_true(given.get("trust_remote_code"))] == []
-    assert [place for place, name, _ in EVERY if name.endswith((".extractall", ".extract", "unpack_archive"))] == []
+
+
+def test_archives_are_not_extracted_but_where_members_are_kept_inside() -> None:
+    """A benchmark extracts commits of this repository; `filter="data"` refuses members that lie outside."""
+    found = [call for call in EVERY if call[1].endswith((".extractall", ".extract", "unpack_archive"))]
+    kept = [place for place, _, given in found if "filter" in given and ast.literal_eval(given["filter"]) == "data"]
+    assert kept == [place for place, _, _ in found]
+    assert {place.partition(":")[0] for place in kept} <= {"benchmarks/training.py"}
 
 
 class Touches:

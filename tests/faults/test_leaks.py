@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import Tensor
@@ -52,7 +53,7 @@ def test_a_memory_does_not_grow_and_goes_with_its_stream(engine: str, end: str, 
     streamer = load_streamer(student, equipment=Equipment(overrides=[f"engine={engine}"]))
     list(streamer.stream(PROMPTS[:1], [0], chunks=WARM))  # tables of positions stay
     before = held()
-    stream = streamer.stream(PROMPTS[:1], [1])
+    stream: Any = streamer.stream(PROMPTS[:1], [1])
     seen = [held() for _ in range(CHUNKS) if next(stream).isfinite().all()]
     assert seen[WARM][1] > before[1], "there is a memory"
     assert set(seen[WARM:]) == {seen[WARM]}

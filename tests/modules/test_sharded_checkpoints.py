@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.metadata import Metadata
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 
 from reward_forcing.modules.sharded_checkpoints import INDEX, require_plain
 
@@ -38,7 +39,7 @@ def state(**more: Any) -> dict[str, Any]:
 
 
 def saved(folder: Path, **more: Any) -> Path:
-    dcp.save(state(**more), checkpoint_id=folder)
+    save(state(**more), checkpoint_id=folder)
     return folder
 
 
@@ -76,7 +77,7 @@ def test_code_in_the_index_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.ckpt cannot be read .* \(it holds \w+\.mkdir, which is never loaded"):
         require_plain(path)
     assert not sign.exists()
-    dcp.load(state(), checkpoint_id=path)
+    load(state(), checkpoint_id=path)
     assert sign.exists(), "torch itself would have run it"
 
 
@@ -86,7 +87,7 @@ def test_code_in_an_entry_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.ckpt cannot be read as a checkpoint"):
         require_plain(path)
     assert not sign.exists()
-    dcp.load(state(loops=0), checkpoint_id=path)
+    load(state(loops=0), checkpoint_id=path)
     assert sign.exists(), "torch itself would have run it"
 
 

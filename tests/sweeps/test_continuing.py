@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-import torch.distributed.checkpoint as dcp
 from omegaconf import OmegaConf
+from torch.distributed.checkpoint.state_dict_saver import save
 
 from reward_forcing.composition.configuration import ConfigurationError
 from reward_forcing.run_folder import RunFolder
@@ -97,7 +97,7 @@ def test_the_same_code_is_not_worth_a_word(
 @pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
 def test_checkpoints_and_networks_are_both_in_parts_or_whole(tmp_path: Path) -> None:
     parts, whole = tmp_path / "parts.ckpt", tmp_path / "whole.ckpt"
-    dcp.save({"a": torch.zeros(2)}, checkpoint_id=parts)
+    save({"a": torch.zeros(2)}, checkpoint_id=parts)
     torch.save({"state_dict": {}, "global_step": 1}, whole)
     require_readable(parts, config(strategy=SPLIT))
     require_readable(whole, config())

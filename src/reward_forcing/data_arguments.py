@@ -3,9 +3,8 @@
 import argparse
 import math
 from pathlib import Path
-from typing import Any
 
-from reward_forcing.composition.places import search
+from reward_forcing.composition.searching import add_config_dir
 
 
 def add_data(command: argparse.ArgumentParser) -> None:
@@ -98,23 +97,6 @@ def add_overrides(to: argparse._ActionsContainer, examples: str) -> None:
     told = f"any key of configs/stream.yaml: {examples}"
     to.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help=told)
     add_config_dir(to)
-
-
-def add_config_dir(to: argparse._ActionsContainer) -> None:
-    """The option `--config-dir`: folders with options and experiments of one's own."""
-    told = "look for config groups and experiments there, too (may be repeated)"
-    to.add_argument("--config-dir", action=Search, metavar="DIR", dest=argparse.SUPPRESS, help=told)
-
-
-class Search(argparse.Action):
-    """Look for options in a folder, from now on."""
-
-    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: Any = None) -> None:  # noqa: ARG002 (argparse's names)
-        """Do so, or refuse."""
-        try:
-            search(values)
-        except ValueError as error:
-            raise argparse.ArgumentError(self, str(error)) from error
 
 
 def add_engine(to: argparse._ActionsContainer) -> None:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from reward_forcing.composition import configuration, validation
 from reward_forcing.composition.configuration import ConfigurationError
-from reward_forcing.data_arguments import add_config_dir
+from reward_forcing.composition.searching import add_config_dir
 from reward_forcing.exports import export, judge_of, notes_of, sink_of
 from reward_forcing.launching import (
     continuation,

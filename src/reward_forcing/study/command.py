@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reward_forcing.data_arguments import add_config_dir
+from reward_forcing.composition.searching import add_config_dir
 from reward_forcing.study.planning import studies
 from reward_forcing.study.running import run
 from reward_forcing.study.writing import write

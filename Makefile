@@ -50,7 +50,7 @@ test: check
 	$(BIN)/pytest -n $(WORKERS) $(if $(GOLDENS),--goldens=$(GOLDENS))
 
 faults: setup
-	EXAMPLES=60 $(BIN)/pytest tests/faults tests/faults/long_processes.py tests/bad_input tests/properties/test_config_values.py tests/properties/test_readers.py tests/test_security.py tests/test_refusals.py
+	EXAMPLES=60 $(BIN)/pytest tests/faults/*.py tests/bad_input tests/properties/test_config_values.py tests/properties/test_readers.py tests/test_security.py tests/test_refusals.py
 
 soak: setup
 	$(BIN)/python tools/soak.py --minutes $(MINUTES)

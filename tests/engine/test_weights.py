@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from reward_forcing.engine.weights import affine, blocks_of, fused, joined, why_not
+from reward_forcing.engine.weights import Affine, affine, blocks_of, fused, joined, why_not
 from reward_forcing.modules.lora import LoRA, adapt
 from tests import tiny
 
@@ -24,6 +24,7 @@ def test_scales_are_in_the_precision_of_their_use() -> None:
     block = blocks_of(tiny.network().bfloat16())[0]
     weights = fused(block, torch.bfloat16, torch.float32)
     assert weights.norm_qk.dtype == weights.norm_words_q.dtype == weights.norm_words.bias.dtype == torch.float32
+    assert isinstance(weights.qkv, Affine)
     assert weights.qkv.weight.dtype == torch.bfloat16
     assert weights.qkv.weight.shape == (3 * 24, 24)
     assert torch.equal(weights.norm_qk, torch.stack([block.self_attn.norm_q.weight, block.self_attn.norm_k.weight]))

@@ -51,9 +51,7 @@ RANGES: Final[Mapping[str, Range]] = {
     **_each("channels chunk_frames dim ffn_dim freq_dim heads height layers patch rank text_dim tokens width", COUNT),
     **_each("batch batch_size chunks clips count every keep max_steps micro_batches pairs repeats side span", COUNT),
     **_each("steps updates content.frames sample_videos.scale devices num_nodes nodes replicas", COUNT),
-    **_each(
-        "fake_score_steps largest_skips noise places ramp refresh_rate reserved_gb sprite_gain", NOT_NEGATIVE
-    ),
+    **_each("fake_score_steps largest_skips noise places ramp refresh_rate reserved_gb sprite_gain", NOT_NEGATIVE),
     **_each("keep_best start_step warmup weight_decay workers optimizer.lr guidance_scale", NOT_NEGATIVE),
     **_each("fps gradient_clip lora.alpha memory_gb muon_factor seconds shift tflops timeout_minutes", POSITIVE),
     **_each("decay fall floor high low prompt_dropout engine.reuse", SHARE),

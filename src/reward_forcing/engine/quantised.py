@@ -77,8 +77,9 @@ class Quantised(NamedTuple):
     def of(self, states: Float[Tensor, "*place dim"]) -> Float[Tensor, "*place out"]:
         """Its outputs, in the precision of its inputs."""
         rows, scales = written(states.flatten(0, -2), self.bits)
-        found = self.bits.product(rows, self.weight.t(), scales, self.scales, self.bias)
-        return found.to(states.dtype).unflatten(0, states.shape[:-1])
+        found: Tensor = self.bits.product(rows, self.weight.t(), scales, self.scales, self.bias)
+        shaped: Tensor = found.to(states.dtype).unflatten(0, states.shape[:-1])
+        return shaped
 
 
 def linear_for(name: str) -> Callable[[Affine], Linear]:

@@ -25,7 +25,7 @@ APPROXIMATIONS = {
 
 
 @cache
-def exact(sink: Any, switch: str) -> Tensor:
+def exact(sink: SinkStrategy, switch: str) -> Tensor:
     return video(Reference(), sink, switch)
 
 
@@ -33,7 +33,7 @@ def video(by: Engine, sink: SinkStrategy, switch: str = "cross_only") -> Tensor:
     return streamed(by, sink, batch=2, start_frames=4, switch_at=3, chunks=6, on_switch=switch)
 
 
-def assert_near(name: str, sink: SinkStrategy, switch: str = "cross_only") -> None:
+def assert_near(name: str, sink: Any, switch: str = "cross_only") -> None:
     """Not the same, not far off, and nothing that is no number."""
     assert not APPROXIMATIONS[name].exact
     wanted, found = exact(sink, switch), video(APPROXIMATIONS[name], sink, switch)

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import pytest
+import torch
 
 from reward_forcing.networks.compiling import compile_in_place
 from reward_forcing.networks.wan import WanTransformer
@@ -38,5 +39,6 @@ def test_an_unknown_backend_is_refused() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_kernels_made_for_a_gpu_learn_the_same() -> None:
     assert compiled_and_not("inductor", "cuda")["apart"] < 1e-3

@@ -16,6 +16,7 @@ OPERATIONS: Final = {
     "aten::native_layer_norm": "normalisation",
     "aten::_fused_rms_norm": "normalisation",
     "aten::gelu": "activation",
+    "aten::sigmoid_": "activation",
     "aten::copy_": "copies",
     "aten::cat": "copies",
 }

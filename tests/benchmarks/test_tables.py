@@ -45,7 +45,8 @@ def test_the_picture_was_drawn_from_the_files() -> None:
     assert path.is_file() == bool(known), "python -m benchmarks tables"
     if known:
         assert path.stat().st_size < 300_000
-        assert Image.open(path).info[MARK] == digest(known), "python -m benchmarks tables"
+        with Image.open(path) as picture:
+            assert picture.info[MARK] == digest(known), "python -m benchmarks tables"
 
 
 def test_exact_and_approximate_rows_stand_apart(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_names_imported_by_a_package_are_followed() -> None:
 def test_functions_have_signatures_too() -> None:
     found = signature_of("reward_forcing.networks.weights.load")
     assert found is not None
-    assert list(found.parameters) == ["source", "sizes", "which", "dtype", "norm_dtype", "checkpointing"]
+    assert list(found.parameters) == ["source", "sizes", "which", "dtype", "norm_dtype", "checkpointing", "compiled"]
 
 
 @pytest.mark.parametrize("target", ["nothing.of.the.kind", "Name", "reward_forcing.memory.nowhere.EMASink"])

@@ -170,7 +170,8 @@ def test_bf16_stays_bf16() -> None:
 
 def test_a_network_knows_what_it_was_built_from() -> None:
     """Exports build networks from these sizes alone."""
-    asked = set(inspect.signature(WanTransformer.__init__).parameters) - {"self", "checkpointing", "norm_dtype"}
+    free = {"self", "checkpointing", "norm_dtype", "compiled"}
+    asked = set(inspect.signature(WanTransformer.__init__).parameters) - free
     network = tiny.network()
     assert set(network.sizes) == asked
     assert all(network.sizes[name] == size for name, size in tiny.SIZES.items())

@@ -36,7 +36,7 @@ class ProgressNotes(Callback):
     @property
     def seconds(self) -> float:
         """Spent so far, before a continuation included."""
-        return round(self._before + time.perf_counter() - self._since, 1)
+        return round(self._before + time.perf_counter() - self._since, 3)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say where the run begins."""

@@ -66,6 +66,9 @@ class TestFinishedDemo:
         demo.main(out=finished, fast=True)
         assert torch.equal(read_clip(video).frames, content)
 
+    def test_a_shorter_one_is_not_in_the_way_of_a_whole_one(self) -> None:
+        assert demo.FAST.folder != demo.FULL.folder == Path("runs/demo")
+
     def test_another_seed_in_the_same_folder_is_refused(self, finished: Path) -> None:
         with pytest.raises(ValueError, match="seed"):
             demo.main(out=finished, fast=True, seed=1)

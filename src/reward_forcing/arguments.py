@@ -53,9 +53,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _demo(command: argparse.ArgumentParser) -> None:
     command.epilog = "examples:\n  reward-forcing demo\n  reward-forcing demo --fast --out runs/look"
-    command.add_argument(
-        "--out", type=Path, default=Path("runs/demo"), help="folder for everything (default: %(default)s)"
-    )
+    told = "folder for everything (default: runs/demo, or runs/demo-fast)"
+    command.add_argument("--out", type=Path, help=told)
     command.add_argument("--fast", action="store_true", help="a shorter one, to see that everything works")
     command.add_argument("--seed", type=int, default=0, help="of all randomness (default: %(default)s)")
 

@@ -27,6 +27,7 @@ class Scale:
     """How much a demo does.
 
     Args:
+        folder: for everything, unless another is given.
         prompts: videos of each cell.
         frames: of each streamed video.
         overrides: of the training.
@@ -34,6 +35,7 @@ class Scale:
         timed_chunks: length of a timed video.
     """
 
+    folder: Path
     prompts: int
     frames: int
     overrides: tuple[str, ...] = ()
@@ -41,8 +43,9 @@ class Scale:
     timed_chunks: int = 20
 
 
-FULL: Final = Scale(prompts=24, frames=120)
+FULL: Final = Scale(folder=Path("runs/demo"), prompts=24, frames=120)
 FAST: Final = Scale(
+    folder=Path("runs/demo-fast"),
     prompts=3,
     frames=42,
     overrides=("trainer.max_steps=10", "data.batch_size=2", "callbacks.sample_videos.every=5"),
@@ -51,13 +54,14 @@ FAST: Final = Scale(
 )
 
 
-def main(*, out: Path = Path("runs/demo"), fast: bool = False, seed: int = 0) -> int:
+def main(*, out: Path | None = None, fast: bool = False, seed: int = 0) -> int:
     """Run the demo, or what is left of it; the exit status.
 
     Raises:
         ValueError: the folder holds a demo with other settings, or the shipped checkpoints are missing.
     """
     scale, console = FAST if fast else FULL, Console()
+    out = out or scale.folder
     console.rule("1 of 4: distil a student (EMA-Sink, Re-DMD)")
     overrides = [
         "experiments=toy_distillation",

@@ -24,7 +24,8 @@ def compile_in_place(parts: Iterable[nn.Module], backend: str) -> None:
     """
     known = torch.compiler.list_backends(exclude_tags=())
     if backend not in known:
-        raise ValueError(f"network.compiled is {backend!r}; allowed: null, {', '.join(known)}")
+        usual = ", ".join(torch.compiler.list_backends())
+        raise ValueError(f"network.compiled is {backend!r}; allowed: null, {usual}, or one of torch's for debugging")
     torch._dynamo.config.recompile_limit = max(SHAPES, torch._dynamo.config.recompile_limit)
     warnings.filterwarnings("ignore", "Torchinductor does not support code generation for complex operators")
     for part in parts:

@@ -65,7 +65,8 @@ def main(arguments: Sequence[str]) -> None:
     data, module = configuration.build(config, "data"), configuration.build(config, "module")
     steps = module.fake_score_steps + 1
     config.trainer.max_steps = int(arguments[0]) * steps
-    callbacks = [configuration.build(config.callbacks, "student_ema"), Rounds(steps, sys.stdin, sys.stdout)]
+    named = [name for name in ("student_ema", "huge_pages") if config.callbacks.get(name)]
+    callbacks = [*(configuration.build(config.callbacks, name) for name in named), Rounds(steps, sys.stdin, sys.stdout)]
     configuration.build(config, "trainer")(logger=False, callbacks=callbacks).fit(module, datamodule=data)
 
 

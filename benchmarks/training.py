@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).parents[1]
 SCRIPT: Final = Path(__file__).with_name("toy_steps.py")
 BEFORE: Final = "798b726"
 """The commit before there were engines, with which steps are compared."""
-OVERRIDES: Final = ("engine=fast",)
+OVERRIDES: Final = ()
 """Of this tree's config."""
 ROUNDS: Final = 12
 """Of each; the first, in which caches fill, does not count."""

@@ -14,7 +14,7 @@ SOURCE = ROOT / "src/reward_forcing"
 
 FLOORS = (
     {"reward_forcing", "shapes"},
-    {"memory", "codecs", "flow", "seeding", "toy", "videos", "machine", "safekeeping"},
+    {"memory", "codecs", "flow", "seeding", "toy", "videos", "machine", "allocation", "safekeeping"},
     {"networks", "rewards", "losses", "data"},
     {"switching", "engine"},
     {"rollout", "sampling"},

@@ -1,15 +1,13 @@
 """The arithmetic around memory and attention, against the words of the network."""
 
-import pytest
 import torch
-from torch.nn import functional
 from torch.testing import assert_close
 
-from reward_forcing.engine.arithmetic import PLAIN, activated, after, before, between, modulated
+from reward_forcing.engine.arithmetic import PLAIN, after, before, between, modulated
 from reward_forcing.engine.conditions import Levels
 from reward_forcing.engine.weights import blocks_of, fused
 from reward_forcing.networks import wan
-from reward_forcing.networks.attention import normalised
+from reward_forcing.networks.arithmetic import normalised
 from tests import tiny
 
 NETWORK = tiny.network()
@@ -29,28 +27,27 @@ def test_queries_keys_and_values_are_those_of_the_network() -> None:
 
 def test_what_words_are_asked_comes_after_what_was_seen() -> None:
     seen, words = tiny.normal(2, 5, 24, seed=1), BLOCK.cross_attn
-    tokens, queries = between(TOKENS, [seen], HOW.gate, FUSED, HEADS)
+    tokens, queries = between(TOKENS, [seen], HOW.gate, FUSED)
     assert_close(tokens[:, 0], TOKENS[:, 0] + HOW.gate * BLOCK.self_attn.o(seen))
-    assert_close(queries.transpose(1, 2).flatten(2), normalised(words.q(BLOCK.norm3(tokens[:, 0])), words.norm_q))
+    assert_close(queries, normalised(words.q(BLOCK.norm3(tokens[:, 0])), words.norm_q))
 
 
 def test_parts_lie_in_a_row_for_the_words() -> None:
     """[batch, part, token] become [batch, query]; each part has its own gate."""
     tokens, seen = tiny.normal(2, 2, 5, 24), [tiny.normal(2, 5, 24, seed=seed) for seed in (1, 2)]
     gates = tiny.normal(2, 1, 24, seed=3)
-    moved, queries = between(tokens, seen, gates, FUSED, HEADS)
+    moved, queries = between(tokens, seen, gates, FUSED)
     for part in range(2):
-        alone, asked = between(tokens[:, part : part + 1], seen[part : part + 1], gates[part, 0], FUSED, HEADS)
+        alone, asked = between(tokens[:, part : part + 1], seen[part : part + 1], gates[part, 0], FUSED)
         assert_close(moved[:, part], alone[:, 0])
-        assert_close(queries[:, :, 5 * part : 5 * part + 5], asked)
+        assert_close(queries[:, 5 * part : 5 * part + 5], asked)
 
 
 def test_tokens_are_fed_forward_with_what_they_took() -> None:
-    taken = tiny.normal(2, 5, 24, seed=1)
-    heads = taken.unflatten(-1, (HEADS, -1)).transpose(1, 2)
-    tokens = TOKENS + BLOCK.cross_attn.o(taken).unsqueeze(1)
+    answers = tiny.normal(2, 5, 24, seed=1)
+    tokens = TOKENS + answers.unsqueeze(1)
     wanted = tokens + HOW.gate_ffn * BLOCK.ffn(wan.modulate(tokens, HOW.shift_ffn, HOW.scale_ffn - 1))
-    assert_close(after(TOKENS, heads, HOW, FUSED), wanted)
+    assert_close(after(TOKENS, answers, HOW, FUSED), wanted)
 
 
 def test_modulation_is_that_of_the_network() -> None:
@@ -59,21 +56,6 @@ def test_modulation_is_that_of_the_network() -> None:
     assert_close(modulated(tokens, shift, 1 + scale), wanted)
     parts = tiny.normal(2, 1, 24, seed=3), tiny.normal(2, 1, 24, seed=4)
     assert_close(modulated(tokens, parts[0], 1 + parts[1]), wan.modulate(tokens, *parts))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_activation_is_gelu_everywhere(dtype: torch.dtype) -> None:
-    """Far out, too, where a sigmoid is 0 or 1."""
-    inner = torch.cat([torch.linspace(-12, 12, 4001), torch.tensor([-1e4, 1e4, 0.0])]).to(dtype)
-    wanted = functional.gelu(inner.double(), approximate="tanh")
-    assert_close(activated(inner).double(), wanted, rtol=1e-2 if dtype == torch.bfloat16 else 2e-6, atol=4e-7)
-
-
-def test_what_is_given_stays_what_it_is() -> None:
-    inner = tiny.normal(3, 4)
-    kept = inner.clone()
-    activated(inner)
-    assert torch.equal(inner, kept)
 
 
 def test_plain_arithmetic_is_these_functions() -> None:

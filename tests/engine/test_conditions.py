@@ -1,12 +1,16 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from reward_forcing.engine.conditions import Levels, Words
-from reward_forcing.engine.weights import blocks_of
-from reward_forcing.networks.attention import normalised
+from reward_forcing.engine.attention import sdpa
+from reward_forcing.engine.conditions import Levels, Prompted
+from reward_forcing.engine.quantised import linear_for
+from reward_forcing.engine.weights import Affine, Linear, affine, as_it_is, blocks_of
 from reward_forcing.networks.wan import WanTransformer
+from reward_forcing.networks.words import FewWords, ManyWords
 from tests import tiny
 
 LATENTS = tiny.latents(2)
@@ -56,18 +60,32 @@ def test_vectors_have_the_precision_of_the_residual_stream(stream: torch.dtype) 
     assert {vector.dtype for vector in (*blocks[0], *head)} == {stream}
 
 
-def test_words_are_the_keys_and_values_of_the_network() -> None:
-    network, prompt = tiny.network(), tiny.prompts(2)
-    for block, (keys, values) in zip(blocks_of(network), Words(network, torch.float32).of(prompt), strict=True):
-        text, attention = network.text_embedding(prompt), block.cross_attn
-        assert torch.equal(keys.transpose(1, 2).flatten(2), normalised(attention.k(text), attention.norm_k))
-        assert torch.equal(values.transpose(1, 2).flatten(2), attention.v(text))
+def prompted(network: WanTransformer, linear: Callable[[Affine], Linear] = as_it_is) -> Prompted:
+    outs = [linear(affine(block.cross_attn.o, torch.float32)) for block in blocks_of(network)]
+    return Prompted(network, sdpa, outs, torch.float32)
 
 
-def test_words_are_kept_for_as_long_as_the_prompt_holds() -> None:
-    words, first, second = Words(tiny.network(), torch.float32), tiny.prompts(), tiny.prompts(1, 1)
-    made = words.of(first)
-    assert words.of(first) is made
-    changed = words.of(second)
-    assert not torch.equal(changed[0][0], made[0][0])
-    assert torch.equal(words.of(first)[0][0], made[0][0])
+@pytest.mark.parametrize("words", [3, 9], ids=["few", "many"])
+def test_blocks_are_told_what_those_of_the_network_are(words: int) -> None:
+    network, prompt, queries = tiny.network(), tiny.normal(2, words, 5), tiny.normal(2, 8, 24)
+    text = network.text_embedding(prompt)
+    for block, told in zip(blocks_of(network), prompted(network).by(prompt), strict=True):
+        wanted = block.cross_attn.told(text)
+        assert type(told) is type(wanted) is (FewWords if words == 3 else ManyWords)
+        assert_close(told.answer(queries), wanted.answer(queries))
+
+
+def test_a_rounded_layer_is_not_hidden_in_the_words() -> None:
+    """What computes the layer in another way computes it; few words make no difference."""
+    told = prompted(tiny.network(), linear_for("int8")).by(tiny.normal(2, 3, 5))
+    assert {type(one) for one in told} == {ManyWords}
+
+
+def test_what_was_told_is_kept_for_as_long_as_the_prompt_holds() -> None:
+    told, first, second = prompted(tiny.network()), tiny.prompts(), tiny.prompts(1, 1)
+    queries = tiny.normal(1, 8, 24)
+    made = told.by(first)
+    answer = made[0].answer(queries)
+    assert told.by(first) is made
+    assert not torch.equal(told.by(second)[0].answer(queries), answer)
+    assert torch.equal(told.by(first)[0].answer(queries), answer)

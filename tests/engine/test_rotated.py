@@ -102,6 +102,6 @@ def test_without_a_window_they_grow_by_doubling() -> None:
         keys, values = rotated.put(new.keys.flatten(1, 2), new.values.flatten(1, 2))
         assert torch.equal(keys[:, :, : chunk * TOKENS], placed(past.keys, 0))
         assert torch.equal(values[:, :, : chunk * TOKENS], tokens(past.values))
-        rooms.append(rotated.keys.shape[2] // TOKENS)
+        rooms.append(rotated.keys.shape[1] // TOKENS)
     assert rooms == sorted(rooms)
     assert len(set(rooms)) <= 5

@@ -63,10 +63,11 @@ def test_remembered_frames_come_first() -> None:
     assert_close(own_values, values[:, 1:])
 
 
-def test_cross_attention_attends_every_word_padding_included() -> None:
+@pytest.mark.parametrize("words", [3, 9])
+def test_cross_attention_attends_every_word_padding_included(words: int) -> None:
     torch.manual_seed(0)
     layer = CrossAttention(24, 2)
-    tokens, text = normal(1, 2, 4, 24), normal(1, 3, 24, seed=1)
+    tokens, text = normal(1, 2, 4, 24), normal(1, words, 24, seed=1)
     queries = rms(layer.q(tokens), layer.norm_q.weight).flatten(1, 2).unflatten(-1, (2, -1))
     keys = rms(layer.k(text), layer.norm_k.weight).unflatten(-1, (2, -1))
     values = layer.v(text).unflatten(-1, (2, -1))

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 from torch.testing import assert_close
 
 from reward_forcing.composition.configuration import build, compose
@@ -14,7 +15,7 @@ from reward_forcing.memory.past import ReadOnly, Remembered
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.networks import layouts
-from reward_forcing.networks.wan import WanTransformer, modulate, sinusoid
+from reward_forcing.networks.wan import WanTransformer, modulate, patches, sinusoid
 from tests import tiny
 
 
@@ -237,3 +238,22 @@ def test_keys_and_values_are_the_same_with_and_without_gradients() -> None:
     assert with_gradients.keys.requires_grad
     assert torch.equal(without.keys, with_gradients.keys)
     assert torch.equal(without.values, with_gradients.values)
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_embedding_patches_is_the_convolution_of_the_checkpoints(patch: int) -> None:
+    network = tiny.network(patch=patch)
+    noisy, embedding = tiny.normal(2, 3, 2, 4, 6), network.patch_embedding
+    wanted = embedding(noisy.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)
+    found = functional.linear(patches(noisy, patch), embedding.weight.flatten(1), embedding.bias)
+    assert_close(found, wanted)
+
+
+def test_blocks_may_be_told_of_a_prompt_before() -> None:
+    """Then the gradients of several passes meet in what they were told."""
+    network, noisy, prompt = tiny.network(), tiny.latents(2), tiny.prompts(2).requires_grad_()
+    told = network.told(prompt)
+    passes = [network(noisy, torch.tensor([0.3, 0.8]), words) for words in (told, told, prompt, prompt)]
+    assert all(torch.equal(one, passes[0]) for one in passes)
+    together = torch.autograd.grad((passes[0] + passes[1]).square().sum(), prompt)[0]
+    assert_close(together, torch.autograd.grad((passes[2] + passes[3]).square().sum(), prompt)[0])

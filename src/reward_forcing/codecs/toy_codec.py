@@ -18,6 +18,9 @@ from reward_forcing.shapes import Latents, Video
 LATENT_PENALTY: Final = 1e-3  # keeps the raw latents near zero, so that the noise below means something
 ABSOLUTE_ERROR: Final = 0.1  # weight of L1, for crisp edges
 
+TOGETHER: Final = 48
+"""Images that go through layers at once: what they become fits into the caches of a CPU."""
+
 
 class ToyCodec(nn.Module):
     """Encoder and decoder, with the raw latents' statistics as buffers: `encode` normalises, `decode` undoes it.
@@ -144,8 +147,9 @@ class _Residual(nn.Module):
 
 def _framewise(layers: Callable[[Tensor], Tensor], clip: Tensor) -> Tensor:
     """Apply image layers to every frame of [batch, frame, ...]."""
-    frames = layers(clip.flatten(0, 1).contiguous(memory_format=torch.channels_last))  # a CPU is faster so
-    return frames.contiguous().view(*clip.shape[:2], *frames.shape[1:])
+    images = clip.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # a CPU is faster so, and some at a time
+    frames = torch.cat([layers(some).contiguous() for some in images.split(TOGETHER)])
+    return frames.view(*clip.shape[:2], *frames.shape[1:])
 
 
 def _over_channels(statistic: Tensor) -> Tensor:

@@ -11,14 +11,10 @@ from torch.nn import functional
 from reward_forcing.engine.conditions import Modulation, Vector
 from reward_forcing.engine.rotated import turned
 from reward_forcing.engine.weights import Fused
-from reward_forcing.networks.attention import EPS
+from reward_forcing.networks.arithmetic import EPS, activated, centred
 
 Parts = Float[Tensor, "batch part token dim"]
-Heads = Float[Tensor, "batch head query head_dim"]
-
-LINEAR: Final = 2 * (2 / torch.pi) ** 0.5
-CUBIC: Final = 0.044715 * LINEAR
-"""Wan's GELU is x sigmoid(`LINEAR` x + `CUBIC` x^3), as (1 + tanh(z / 2)) / 2 = sigmoid(z)."""
+Rows = Float[Tensor, "batch query dim"]
 
 
 class Arithmetic(NamedTuple):
@@ -42,39 +38,29 @@ def before(
 
 
 def between(
-    tokens: Parts, attended: Sequence[Float[Tensor, "batch token dim"]], gate: Vector, block: Fused, heads: int
-) -> tuple[Parts, Heads]:
+    tokens: Parts, attended: Sequence[Float[Tensor, "batch token dim"]], gate: Vector, block: Fused
+) -> tuple[Parts, Rows]:
     """Tokens with what each part has attended to, and what they ask of the words, all parts in a row."""
     one = len(attended) == 1
     found = block.out.of(attended[0].unsqueeze(1) if one else torch.stack([*attended], 1))
     tokens = torch.addcmul(tokens, gate, found.to(tokens.dtype))
     dim, dtype = tokens.shape[-1:], attended[0].dtype
     asking = functional.layer_norm(tokens, dim, *block.norm_words, EPS).to(dtype).flatten(1, 2)
-    queries = functional.rms_norm(block.words_q.of(asking).float(), dim, block.norm_words_q, EPS).to(dtype)
-    return tokens, queries.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return tokens, functional.rms_norm(block.words_q.of(asking).float(), dim, block.norm_words_q, EPS).to(dtype)
 
 
-def after(tokens: Parts, taken: Heads, how: Modulation, block: Fused) -> Parts:
+def after(tokens: Parts, answers: Rows, how: Modulation, block: Fused) -> Parts:
     """Tokens with what they took from the words, fed forward."""
-    answers = block.words_out.of(taken.transpose(1, 2).flatten(2))
     tokens = tokens + answers.view_as(tokens)
-    inner = block.up.of(modulated(tokens, how.shift_ffn, how.scale_ffn).to(taken.dtype))
+    inner = block.up.of(modulated(tokens, how.shift_ffn, how.scale_ffn).to(answers.dtype))
     return torch.addcmul(tokens, how.gate_ffn, block.down.of(activated(inner)).to(tokens.dtype))
 
 
 def modulated(tokens: Float[Tensor, "*place dim"], shift: Vector, scale: Vector) -> Float[Tensor, "*place dim"]:
     """Normalise each token, then multiply it by `scale` and move it by `shift`."""
-    shape = tokens.shape[-1:]
     if scale.dim() == 1:
-        return functional.layer_norm(tokens, shape, scale, shift, EPS)
-    return torch.addcmul(shift, functional.layer_norm(tokens, shape, eps=EPS), scale)
-
-
-def activated(inner: Float[Tensor, "*place dim"]) -> Float[Tensor, "*place dim"]:
-    """GELU by tanh; in fp32 on a CPU by a sigmoid, which takes less time there and is the same."""
-    if inner.is_cuda or inner.dtype != torch.float32:
-        return functional.gelu(inner, approximate="tanh")
-    return inner.square().mul_(CUBIC).add_(LINEAR).mul_(inner).sigmoid_().mul_(inner)
+        return functional.layer_norm(tokens, tokens.shape[-1:], scale, shift, EPS)
+    return torch.addcmul(shift, centred(tokens), scale)
 
 
 PLAIN: Final = Arithmetic(before, turned, between, after)

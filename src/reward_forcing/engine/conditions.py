@@ -1,14 +1,16 @@
-"""What does not change from chunk to chunk: modulation by the noise levels, keys and values of the prompt."""
+"""What does not change from chunk to chunk: modulation by the noise levels, what the prompt tells."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reward_forcing.engine.weights import blocks_of
-from reward_forcing.networks.attention import CrossAttention, normalised
+from reward_forcing.engine.weights import Affine, Linear, blocks_of
+from reward_forcing.networks.attention import CrossAttention
 from reward_forcing.networks.wan import WanTransformer
+from reward_forcing.networks.words import Attend, FewWords, ManyWords, Told, are_few
 from reward_forcing.shapes import Prompts
 
 Vector: TypeAlias = Float[Tensor, "dim"] | Float[Tensor, "part 1 dim"]
@@ -58,27 +60,31 @@ def _spread(vectors: Float[Tensor, "part vector dim"]) -> list[Vector]:
     return [*vectors[0]] if len(vectors) == 1 else [*vectors.transpose(0, 1).unsqueeze(2)]
 
 
-class Words:
-    """Keys and values of the prompt in every block, [batch, head, word, head_dim], for as long as it holds."""
+class Prompted:
+    """What every block has been told by the prompt, for as long as it holds.
 
-    def __init__(self, network: WanTransformer, dtype: torch.dtype) -> None:
-        self.network, self.dtype = network, dtype
+    Args:
+        network: whose blocks they are.
+        attend: computes attention.
+        outs: the layers of the blocks after attention to words.
+        dtype: precision of products.
+    """
+
+    def __init__(self, network: WanTransformer, attend: Attend, outs: Sequence[Linear], dtype: torch.dtype) -> None:
+        self.network, self.attend, self.outs, self.dtype = network, attend, outs, dtype
         self.prompt: Tensor | None = None
-        self.known: list[tuple[Tensor, Tensor]] = []
+        self.known: list[Told] = []
 
-    def of(self, prompt: Prompts) -> list[tuple[Tensor, Tensor]]:
+    def by(self, prompt: Prompts) -> list[Told]:
         """Of all blocks; made again when the tensor is another one."""
         if prompt is not self.prompt:
             text = self.network.text_embedding(prompt.to(self.network.dtype))
-            self.prompt, self.known = prompt, [self._made(block.cross_attn, text) for block in blocks_of(self.network)]
+            layers = zip(blocks_of(self.network), self.outs, strict=True)
+            self.prompt, self.known = prompt, [self._told(block.cross_attn, text, out) for block, out in layers]
         return self.known
 
-    def _made(self, attention: CrossAttention, text: Tensor) -> tuple[Tensor, Tensor]:
-        both = normalised(attention.k(text), attention.norm_k), attention.v(text)
-        keys, values = (_by_head(states.to(self.dtype), attention.heads) for states in both)
-        return keys, values
-
-
-def _by_head(states: Float[Tensor, "batch word dim"], heads: int) -> Float[Tensor, "batch head word head_dim"]:
-    split: Tensor = states.unflatten(-1, (heads, -1))
-    return split.transpose(1, 2).contiguous()
+    def _told(self, attention: CrossAttention, text: Tensor, out: Linear) -> Told:
+        keys, values = (states.to(self.dtype) for states in attention.remembered(text))
+        if isinstance(out, Affine) and are_few(text, attention.heads):
+            return FewWords.of(keys, values, out.weight, out.bias)
+        return ManyWords.of(keys, values, self.attend, out.of)

@@ -17,10 +17,11 @@ from reward_forcing.engine.recorded import Recorded, recorded_on
 from reward_forcing.engine.reference import Passes, PlainPasses
 from reward_forcing.engine.weights import why_not
 from reward_forcing.memory.learning import learned
-from reward_forcing.memory.past import Remembered
+from reward_forcing.memory.past import Past, Remembered
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.networks.protocols import CausalVelocityModel
 from reward_forcing.networks.wan import WanTransformer
+from reward_forcing.networks.words import Told
 from reward_forcing.shapes import Latents, Prompts
 
 
@@ -108,6 +109,22 @@ class Waiting(NamedTuple):
     prompt: Tensor
 
 
+class Telling:
+    """A student that tells its blocks of a prompt once for all passes with gradients."""
+
+    def __init__(self, student: WanTransformer) -> None:
+        self.student = student
+        self.prompt: Tensor | None = None
+        self.told: list[Told] = []
+
+    def __call__(self, noisy: Latents, sigma: Tensor, prompt: Prompts, past: Past) -> Latents:
+        """The velocity of a chunk."""
+        if torch.is_grad_enabled() and prompt is not self.prompt:
+            self.prompt, self.told = prompt, self.student.told(prompt)
+        velocity: Latents = self.student(noisy, sigma, self.told if torch.is_grad_enabled() else prompt, past)
+        return velocity
+
+
 class FastPasses:
     """Passes over one batch of videos.
 
@@ -117,7 +134,7 @@ class FastPasses:
 
     def __init__(self, student: WanTransformer, policy: MemoryPolicy, engine: Fast) -> None:
         self.student, self.policy, self.engine = student, policy, engine
-        self.plain = PlainPasses(student, Remembered(policy))
+        self.plain = PlainPasses(Telling(student), Remembered(policy))
         self.sink_learns = bool(learned(policy.sink))
         self.learns = self.sink_learns or any(parameter.requires_grad for parameter in student.parameters())
         self.waiting: Waiting | None = None

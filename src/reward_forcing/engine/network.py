@@ -13,13 +13,13 @@ from torch import Tensor
 
 from reward_forcing.engine.arithmetic import PLAIN, Arithmetic, Parts, modulated
 from reward_forcing.engine.attention import Kernel
-from reward_forcing.engine.conditions import Levels, Vector, Words
+from reward_forcing.engine.conditions import Levels, Prompted, Vector
 from reward_forcing.engine.rotated import Rotated, Turning
 from reward_forcing.engine.weights import Affine, Linear, affine, as_it_is, blocks_of, fused
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.past import Remembered
 from reward_forcing.memory.policy import Memory
-from reward_forcing.networks.wan import WanTransformer
+from reward_forcing.networks.wan import WanTransformer, patches
 from reward_forcing.shapes import Latents, Prompts
 
 CONTEXT: Final = 0.0
@@ -96,7 +96,8 @@ class FastNetwork:
         self.added: Parts | None = None
         self.dtype, self.stream = dtype or network.dtype, network.norm_dtype or network.dtype
         self.blocks = [fused(block, self.dtype, self.stream, linear) for block in blocks_of(network)]
-        self.levels, self.words = Levels(network, self.stream), Words(network, self.dtype)
+        self.levels = Levels(network, self.stream)
+        self.told = Prompted(network, attend, [block.words_out for block in self.blocks], self.dtype)
         embedding = network.patch_embedding
         assert embedding.bias is not None
         self.patches = Affine(embedding.weight.flatten(1).to(self.dtype), embedding.bias.to(self.dtype))
@@ -127,7 +128,7 @@ class FastNetwork:
         latents = torch.stack([*chunks], 1)
         rows, columns = (size // self.network.patch for size in latents.shape[-2:])
         scene = Scene(latents.shape[2], levels, memory, self._turning(rows, columns, latents.device), keeping)
-        tokens, words, heads = self._tokens(latents), self.words.of(prompt), self.network.heads
+        tokens, told, heads = self._tokens(latents), self.told.by(prompt), self.network.heads
         modulations, head = self.levels.of(levels, latents)
         begun = tokens[:, -1:] if self.reuses else None
         for layer, block in enumerate(self.blocks):
@@ -139,8 +140,8 @@ class FastNetwork:
                 return None
             if done:
                 (modulations, head), tokens = self.levels.of(levels[1:], latents), tokens[:, 1:]
-            tokens, queries = self.how.between(tokens, attended, modulations[layer].gate, block, heads)
-            tokens = self.how.after(tokens, self.attend(queries, *words[layer]), modulations[layer], block)
+            tokens, queries = self.how.between(tokens, attended, modulations[layer].gate, block)
+            tokens = self.how.after(tokens, told[layer].answer(queries), modulations[layer], block)
         if begun is not None:
             self._note(tokens - begun)
         return self._velocity(tokens, head, latents)
@@ -189,12 +190,10 @@ class FastNetwork:
 
     def _tokens(self, latents: Float[Tensor, "batch part frame channel height width"]) -> Parts:
         """Patches embedded: a matrix product, as patches do not overlap."""
-        patch = self.network.patch
-        cut = latents.to(self.dtype).unflatten(-1, (-1, patch)).unflatten(-3, (-1, patch))
-        tokens = self.patches.of(cut.permute(0, 1, 2, 4, 6, 3, 5, 7).flatten(5))
+        tokens = self.patches.of(patches(latents.to(self.dtype), self.network.patch))
         if self.network.place_embedding is not None:
-            tokens = tokens.flatten(3, 4) + self.network.place_embedding
-        return tokens.flatten(2, -2).to(self.stream)
+            tokens = tokens + self.network.place_embedding
+        return tokens.flatten(2, 3).to(self.stream)
 
     def _turning(self, rows: int, columns: int, device: torch.device) -> Turning:
         if self.turning is None or self.turning.shape[:2] != (rows, columns):

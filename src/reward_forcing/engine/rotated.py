@@ -47,7 +47,7 @@ def turned(
 
 
 class Rotated:
-    """Keys and values of one layer, [batch, head, token, head_dim]; tokens that are remembered come first.
+    """Keys and values of one layer, [batch, token, head, head_dim]; tokens that are remembered come first.
 
     Args:
         room: tokens to have room for from the beginning.
@@ -66,19 +66,22 @@ class Rotated:
             self.filled = keys.shape[1]
 
     def put(self, keys: States, values: States) -> tuple[Tensor, Tensor]:
-        """Put a chunk, its keys rotated, behind what is remembered; all keys and all values then."""
+        """Put a chunk, its keys rotated, behind what is remembered.
+
+        Returns:
+            All keys and all values then, [batch, head, token, head_dim].
+        """
         stop = self.filled + keys.shape[1]
-        if self.keys.dim() == 1 or self.keys.shape[2] < stop:
+        if self.keys.dim() == 1 or self.keys.shape[1] < stop:
             self._grow(values, stop)
-        self.keys[:, :, self.filled : stop] = keys.transpose(1, 2)
-        self.values[:, :, self.filled : stop] = values.transpose(1, 2)
-        return self.keys[:, :, :stop], self.values[:, :, :stop]
+        self.keys[:, self.filled : stop] = keys
+        self.values[:, self.filled : stop] = values
+        return self.keys[:, :stop].transpose(1, 2), self.values[:, :stop].transpose(1, 2)
 
     def _grow(self, like: States, tokens: int) -> None:
         """Make room, for much more than is needed if it has grown before; what is remembered stays."""
         batch, _, heads, head_dim = like.shape
         old, room = (self.keys, self.values), max(tokens, self.room, 2 * self.filled)
-        self.keys, self.values = (like.new_empty(batch, heads, room, head_dim) for _ in range(2))
+        self.keys, self.values = (like.new_empty(batch, room, heads, head_dim) for _ in range(2))
         if self.filled:
-            self.keys[:, :, : self.filled] = old[0][:, :, : self.filled]
-            self.values[:, :, : self.filled] = old[1][:, :, : self.filled]
+            self.keys[:, : self.filled], self.values[:, : self.filled] = (states[:, : self.filled] for states in old)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor, nn
-from torch.nn.functional import rms_norm, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 
+from reward_forcing.networks.arithmetic import EPS, normalised, together
 from reward_forcing.networks.layouts import Layout
 from reward_forcing.networks.rotary import rotate
-
-EPS = 1e-6
+from reward_forcing.networks.words import FewWords, ManyWords, Told, Words, are_few
 
 Tokens = Float[Tensor, "batch frame token dim"]
 Heads = Float[Tensor, "batch frame token head head_dim"]
@@ -61,9 +61,10 @@ class SelfAttention(nn.Module):
             past: keys, before rotation, and values of the remembered frames.
         """
         split = (self.heads, -1)
-        queries = normalised(self.q(tokens), self.norm_q).unflatten(-1, split)
-        own_keys = normalised(self.k(tokens), self.norm_k).unflatten(-1, split)
-        own_values = self.v(tokens).unflatten(-1, split)
+        queries, own_keys, own_values = together(tokens, (self.q, self.k, self.v))
+        queries = normalised(queries, self.norm_q).unflatten(-1, split)
+        own_keys = normalised(own_keys, self.norm_k).unflatten(-1, split)
+        own_values = own_values.unflatten(-1, split)
         keys = own_keys if past is None else torch.cat([past[0].to(own_keys.dtype), own_keys], 1)
         values = own_values if past is None else torch.cat([past[1].to(own_values.dtype), own_values], 1)
         queries = rotate(queries, scene.turns[-queries.shape[1] :])
@@ -81,19 +82,24 @@ class CrossAttention(nn.Module):
         self.q, self.k, self.v, self.o = (nn.Linear(dim, dim) for _ in range(4))
         self.norm_q, self.norm_k = nn.RMSNorm(dim, EPS), nn.RMSNorm(dim, EPS)
 
-    def forward(self, tokens: Tokens, text: Float[Tensor, "batch word dim"]) -> Tokens:
+    def forward(self, tokens: Tokens, text: Float[Tensor, "batch word dim"] | Told) -> Tokens:
         """What the tokens take from the prompt."""
-        split = (self.heads, -1)
-        queries = normalised(self.q(tokens), self.norm_q).unflatten(-1, split).flatten(1, 2)
-        keys, values = normalised(self.k(text), self.norm_k).unflatten(-1, split), self.v(text).unflatten(-1, split)
-        attended: Tensor = self.o(attend(queries, keys, values, None).flatten(2))
-        return attended.view_as(tokens)
+        queries = normalised(self.q(tokens), self.norm_q).flatten(1, 2)
+        told = self.told(text) if isinstance(text, Tensor) else text
+        return told.answer(queries).view_as(tokens)
 
+    def told(self, text: Float[Tensor, "batch word dim"]) -> Told:
+        """The words, ready to be asked; few of them with the last layer, where nothing (adapters) is put around it."""
+        keys, values = self.remembered(text)
+        if type(self.o) is nn.Linear and are_few(text, self.heads):
+            return FewWords.of(keys, values, self.o.weight, self.o.bias)
+        return ManyWords.of(keys, values, scaled_dot_product_attention, self.o)
 
-def normalised(states: Float[Tensor, "*place dim"], norm: nn.RMSNorm) -> Float[Tensor, "*place dim"]:
-    """Root mean square normalisation over all heads together: in fp32, rounded, then scaled by the weight."""
-    assert norm.weight is not None
-    return rms_norm(states.float(), norm.normalized_shape, eps=norm.eps).to(states.dtype) * norm.weight.to(states.dtype)
+    def remembered(self, text: Float[Tensor, "batch word dim"]) -> tuple[Words, Words]:
+        """Keys and values of the words."""
+        states = normalised(self.k(text), self.norm_k), self.v(text)
+        keys, values = (state.unflatten(-1, (self.heads, -1)) for state in states)
+        return keys, values
 
 
 def attend(

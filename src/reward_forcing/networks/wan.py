@@ -4,6 +4,7 @@ Parameter names are those of the official checkpoints.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -15,13 +16,14 @@ from torch.utils.checkpoint import checkpoint
 from reward_forcing.memory.kv import KV
 from reward_forcing.memory.past import Past
 from reward_forcing.networks import layouts
+from reward_forcing.networks.arithmetic import EPS, Activation, centred
 from reward_forcing.networks.attention import CrossAttention, Scene, SelfAttention
 from reward_forcing.networks.compiling import compile_in_place
 from reward_forcing.networks.layouts import Layout
 from reward_forcing.networks.rotary import axis_dims, turns_of
+from reward_forcing.networks.words import Told
 from reward_forcing.shapes import Latents, Prompts, Sigma
 
-EPS = 1e-6
 TIMESTEPS = 1000.0
 """Wan embeds noise levels as timesteps: 1000 sigma."""
 
@@ -106,7 +108,7 @@ class WanTransformer(nn.Module):
         self,
         noisy: Latents,
         sigma: Float[Tensor, "batch"] | Sigma,
-        prompt: Prompts,
+        prompt: Prompts | Sequence[Told],
         past: Past | None = None,
         *,
         layout: Layout | None = None,
@@ -116,7 +118,7 @@ class WanTransformer(nn.Module):
         Args:
             noisy: latents.
             sigma: noise level, one a sample or one a frame.
-            prompt: encoded prompts.
+            prompt: encoded prompts, or what all blocks have been told of them.
             past: what is remembered of earlier frames; every block reads its layer of it and, having run, writes the
                 keys and values of these frames to it.
             layout: places in time and visibility of the frames; every frame sees every frame by default.
@@ -127,14 +129,24 @@ class WanTransformer(nn.Module):
         places = tuple(layout.positions.tolist())
         scene = Scene.of(layout, turns_of(places, rows, columns, self.head_dim, noisy.device))
         time, modulation = self.embed_time(sigma.unsqueeze(1) if sigma.dim() == 1 else sigma)
-        text = self.text_embedding(prompt.to(self.dtype))
-        tokens = self.patch_embedding(noisy.to(self.dtype).transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)
+        text = [self._text(prompt)] * self.layers if isinstance(prompt, Tensor) else prompt
+        weight = self.patch_embedding.weight.flatten(1)
+        tokens = functional.linear(patches(noisy.to(self.dtype), self.patch), weight, self.patch_embedding.bias)
         if self.place_embedding is not None:
             tokens = tokens + self.place_embedding
         tokens = tokens.to(self.norm_dtype or self.dtype)
         for layer in range(self.layers):
-            tokens = self._run(layer, past, tokens, modulation, text, scene)
+            tokens = self._run(layer, past, tokens, modulation, text[layer], scene)
         return self.unpatchify(self.head(tokens, time), rows, columns).to(noisy.dtype)
+
+    def told(self, prompt: Prompts) -> list[Told]:
+        """What every block is told of encoded prompts: for several passes, whose gradients then meet in it."""
+        text = self._text(prompt)
+        return [block.cross_attn.told(text) for block in self.blocks if isinstance(block, Block)]
+
+    def _text(self, prompt: Prompts) -> Float[Tensor, "batch word dim"]:
+        text: Tensor = self.text_embedding(prompt.to(self.dtype))
+        return text
 
     @property
     def dtype(self) -> torch.dtype:
@@ -165,6 +177,14 @@ class WanTransformer(nn.Module):
         return latents
 
 
+def patches(latents: Float[Tensor, "*place channel height width"], patch: int) -> Float[Tensor, "*place token number"]:
+    """The numbers of every patch, channel slowest: as patches do not overlap, embedding them is a matrix product."""
+    cut = latents.unflatten(-1, (-1, patch)).unflatten(-3, (-1, patch))
+    leading = range(latents.dim() - 3)
+    numbers: Tensor = cut.permute(*leading, -4, -2, -5, -3, -1).flatten(-3)
+    return numbers.flatten(-3, -2)
+
+
 def sinusoid(timestep: Float[Tensor, "..."], dim: int) -> Float[Tensor, "... dim"]:
     """Cosines, then sines, of `timestep` at `dim / 2` frequencies from 1 down to almost 1e-4; in fp64."""
     rates = torch.exp(-math.log(10_000) * torch.arange(dim // 2, device=timestep.device).double() / (dim // 2))
@@ -180,14 +200,14 @@ class Block(nn.Module):
         self.self_attn = SelfAttention(dim, heads)
         self.norm3 = nn.LayerNorm(dim, EPS)
         self.cross_attn = CrossAttention(dim, heads)
-        self.ffn = nn.Sequential(nn.Linear(dim, ffn_dim), nn.GELU("tanh"), nn.Linear(ffn_dim, dim))
+        self.ffn = nn.Sequential(nn.Linear(dim, ffn_dim), Activation(), nn.Linear(ffn_dim, dim))
         self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
 
     def forward(
         self,
         tokens: Tokens,
         time: Float[Tensor, "batch #frame 6 dim"],
-        text: Float[Tensor, "batch word dim"],
+        text: Float[Tensor, "batch word dim"] | Told,
         scene: Scene,
         past: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tokens, Tensor, Tensor]:
@@ -224,7 +244,7 @@ class Head(nn.Module):
 
 def modulate(tokens: Tokens, shift: Tensor, scale: Tensor) -> Tokens:
     """Normalise each token, then scale it by `1 + scale` and move it by `shift`."""
-    return torch.addcmul(shift, functional.layer_norm(tokens, tokens.shape[-1:], eps=EPS), 1 + scale)
+    return torch.addcmul(shift, centred(tokens), 1 + scale)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -68,7 +68,7 @@ def clip_phase(run: Situation, network: Network) -> int:
 
 
 def update(run: Situation, network: Network) -> int:
-    """Bytes of an optimiser's step: a copy of what learns (torch.optim.AdamW, all tensors at once)."""
+    """Bytes of an optimiser's step, at most: a copy of what learns, all tensors at once; fused ones make none."""
     return network.learning * network.width // run.shares
 
 

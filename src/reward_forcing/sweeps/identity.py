@@ -22,6 +22,7 @@ WITHOUT_EFFECT: Final = (
     "callbacks.progress",
     "callbacks.log_outputs",
     "callbacks.throughput",
+    "callbacks.huge_pages",
     "callbacks.sample_videos",
     "callbacks.checkpoints",
     "trainer.default_root_dir",

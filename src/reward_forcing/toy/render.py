@@ -20,6 +20,10 @@ SPRITE_COLOURS: Final = (  # in the order of captions.COLOURS; all have a chroma
 CROSS_ARM: Final = 0.36  # half width of the arms of a cross, in radii
 TRIANGLE_SIDE: Final = 1.15  # distance from centre to corner, in radii: areas then differ less between the shapes
 
+Offset = Float[Tensor, "*pixels 2"]
+Radius = Float[Tensor, "*#pixels"]
+Distance = Float[Tensor, "*pixels"]
+
 
 def pixel_grid() -> Float[Tensor, "height width 2"]:
     """Coordinates (x, y) of the pixel centres."""
@@ -28,21 +32,41 @@ def pixel_grid() -> Float[Tensor, "height width 2"]:
     return torch.stack((x, y), dim=-1)
 
 
-def coverage(
-    offset: Float[Tensor, "*pixels 2"], radius: Float[Tensor, "*#pixels"], shape: Int[Tensor, "*#pixels"]
-) -> Float[Tensor, "*pixels"]:
-    """Share of each pixel that the sprite covers, by signed distance.
+def beyond_circle(offset: Offset, radius: Radius) -> Distance:
+    """How far pixels lie outside a circle; negative inside."""
+    away: Distance = offset.norm(dim=-1)
+    return away - radius
 
-    offset: pixel position minus sprite centre. The centre is the centroid for every shape.
-    """
+
+def beyond_triangle(offset: Offset, radius: Radius) -> Distance:
+    """The same of a triangle with its tip up."""
     x, y = offset.unbind(-1)
-    circle = offset.norm(dim=-1) - radius
-    lean = (3**0.5 / 2) * x.abs() - 0.5 * y  # the two upper sides of a triangle with its tip up
-    triangle = torch.maximum(lean, y) - 0.5 * TRIANGLE_SIDE * radius
-    long, short = torch.maximum(x.abs(), y.abs()), torch.minimum(x.abs(), y.abs())
-    cross = torch.maximum(long - radius, short - CROSS_ARM * radius)
-    distance = torch.where(shape == 0, circle, torch.where(shape == 1, triangle, cross))
+    lean = (3**0.5 / 2) * x.abs() - 0.5 * y  # the two upper sides
+    return torch.maximum(lean, y) - 0.5 * TRIANGLE_SIDE * radius
+
+
+def beyond_cross(offset: Offset, radius: Radius) -> Distance:
+    """The same of an upright cross."""
+    x, y = offset.abs().unbind(-1)
+    return torch.maximum(torch.maximum(x, y) - radius, torch.minimum(x, y) - CROSS_ARM * radius)
+
+
+BEYOND: Final = (beyond_circle, beyond_triangle, beyond_cross)
+"""Signed distances from a sprite's outline, in the order of captions.SHAPES; the centre is the centroid of each."""
+
+
+def antialiased(distance: Distance) -> Float[Tensor, "*pixels"]:
+    """Share of each pixel that is covered, by its distance from the outline."""
     return (0.5 - distance).clamp(0, 1)
+
+
+def coverage(offset: Offset, radius: Radius, shape: Int[Tensor, "*#pixels"]) -> Float[Tensor, "*pixels"]:
+    """Share of each pixel that the sprite covers.
+
+    offset: pixel position minus sprite centre.
+    """
+    circle, triangle, cross = (beyond(offset, radius) for beyond in BEYOND)
+    return antialiased(torch.where(shape == 0, circle, torch.where(shape == 1, triangle, cross)))
 
 
 def background_mix(states: States) -> Float[Tensor, "clip frame height width"]:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from reward_forcing.toy.render import CROSS_ARM, SPRITE_COLOURS, TRIANGLE_SIDE, coverage, pixel_grid
+from reward_forcing.toy.render import BEYOND, CROSS_ARM, SPRITE_COLOURS, TRIANGLE_SIDE, antialiased, pixel_grid
 
 Plane = Float[Tensor, "clip frame height width"]
 Mask = Bool[Tensor, "clip frame height width"]
@@ -107,9 +107,8 @@ def fit_shape(
     offset = pixel_grid().to(soft.device) - centre[:, :, None, None, :]
     area = soft.sum((2, 3))
     overlaps = []
-    for shape, unit in enumerate(AREA_OF_UNIT_RADIUS):
-        radius = (area / unit).sqrt()[:, :, None, None]
-        template = coverage(offset, radius, torch.tensor(shape, device=soft.device))
+    for beyond, unit in zip(BEYOND, AREA_OF_UNIT_RADIUS, strict=True):
+        template = antialiased(beyond(offset, (area / unit).sqrt()[:, :, None, None]))
         smaller, larger = torch.minimum(soft, template), torch.maximum(soft, template)
         overlaps.append(smaller.sum((2, 3)) / larger.sum((2, 3)).clamp(min=1e-6))
     iou, shape_index = torch.stack(overlaps, -1).max(-1)

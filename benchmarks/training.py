@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -49,10 +49,13 @@ def rounds_in(tree: Path, rounds: int, overrides: Sequence[str], script: Path = 
     command = [sys.executable, str(script), str(rounds), *overrides]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=tree, env=environment, text=True) as process:  # noqa: S603
+        assert process.stdin is not None
         try:
             yield (turn(process) for _ in range(rounds))
         finally:
             process.kill()
+            with suppress(BrokenPipeError):  # it may have ended by itself
+                process.stdin.close()
 
 
 def turn(process: "subprocess.Popen[str]") -> Any:

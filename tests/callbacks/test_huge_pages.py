@@ -1,7 +1,6 @@
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
+import torch
+from lightning import LightningModule, Trainer
 
 from reward_forcing.callbacks import huge_pages
 from reward_forcing.callbacks.huge_pages import HugePages
@@ -12,8 +11,9 @@ def test_memory_is_asked_for_on_a_cpu(device: str, asked: list[int], monkeypatch
     """What is asked for lasts as long as the process, so the question is heard and not answered."""
     heard: list[int] = []
     monkeypatch.setattr(huge_pages, "keep_in_huge_pages", heard.append)
-    trainer: Any = SimpleNamespace(strategy=SimpleNamespace(root_device=SimpleNamespace(type=device)))
-    HugePages(gigabytes=1.5).setup(trainer, trainer, "fit")
+    trainer = Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    monkeypatch.setattr(trainer.strategy, "_root_device", torch.device(device))
+    HugePages(gigabytes=1.5).setup(trainer, LightningModule(), "fit")
     assert heard == asked
 
 

@@ -9,6 +9,7 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 from reward_forcing.memory.policy import SinkStrategy
+from reward_forcing.networks import attention
 from reward_forcing.plan.costs import Pass, Sizes, chunk_flops, forward_flops, kv_bytes, seen_frames
 from reward_forcing.plan.networks import PUBLISHED
 from reward_forcing.shapes import Geometry
@@ -42,7 +43,9 @@ def test_every_pass_attends_to_as_many_tokens(monkeypatch: pytest.MonkeyPatch) -
     assert sum(len(one.folds) for one in moving.passes), "frames have left the window"
 
 
-def test_every_video_takes_as_many_operations_and_the_plan_knows() -> None:
+def test_every_video_takes_as_many_operations_and_the_plan_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With prompts asked head by head, as those of many words are."""
+    monkeypatch.setattr(attention, "are_few", lambda *_: False)
     assert operations(EMA) == operations(STATIC) == planned(SMALL, Sizes(**tiny.network().sizes), tiny.WORDS)
     assert operations(EMA, None) > operations(EMA), "without a window a video attends to more and more"
 

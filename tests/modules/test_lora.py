@@ -20,7 +20,8 @@ def forward(network: WanTransformer) -> torch.Tensor:
 
 
 def test_a_fresh_adapter_changes_nothing() -> None:
-    assert torch.equal(forward(adapted()), forward(tiny.network()))
+    """Up to rounding: what has an adapter is computed on its own."""
+    torch.testing.assert_close(forward(adapted()), forward(tiny.network()))
 
 
 def test_only_adapters_learn() -> None:

@@ -1,5 +1,6 @@
 import inspect
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from reward_forcing.memory.past import ReadOnly, Remembered
 from reward_forcing.memory.policy import MemoryPolicy
 from reward_forcing.memory.sinks.none import NoSink
 from reward_forcing.networks import layouts
-from reward_forcing.networks.wan import WanTransformer, modulate, patches, sinusoid
+from reward_forcing.networks.wan import WanTransformer, modulate, patches, recomputed, sinusoid
 from tests import tiny
 
 
@@ -136,8 +137,8 @@ def gradients(network: WanTransformer, loss: Tensor) -> list[Tensor]:
 @pytest.mark.parametrize("remembering", [False, True])
 def test_gradient_checkpointing_changes_no_gradient(remembering: bool) -> None:
     results = []
-    for checkpointing in (False, True):
-        network, noisy = tiny.network(checkpointing=checkpointing), tiny.latents(1, 2)
+    for checkpointing in (False, 0.5, True):
+        network, noisy = tiny.network(layers=4, checkpointing=checkpointing), tiny.latents(1, 2)
         inputs: tuple[Any, ...] = (noisy, tiny.sigmas(1, 2), tiny.prompts())
         if remembering:
             first, known = tiny.passed(network, *inputs)
@@ -145,7 +146,31 @@ def test_gradient_checkpointing_changes_no_gradient(remembering: bool) -> None:
             results.append(gradients(network, (first + second).square().mean()))
         else:
             results.append(gradients(network, network(*inputs).square().mean()))
-    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
+    assert all(torch.equal(one, other) for one, *others in zip(*results, strict=True) for other in others)
+
+
+@given(layers=st.integers(1, 60), share=st.floats(0, 1))
+def test_a_share_of_the_blocks_is_recomputed(layers: int, share: float) -> None:
+    """So many, evenly: any first blocks hold their part of them, rounded up at most."""
+    chosen, count = [recomputed(layer, layers, share) for layer in range(layers)], round(share * layers)
+    parts = zip(itertools.accumulate(chosen), range(1, layers + 1), strict=True)
+    assert sum(chosen) == count
+    assert all(0 <= part - count * blocks / layers < 1 for part, blocks in parts)
+    assert chosen[-1] == (count == layers), "the last is the last to be recomputed"
+
+
+@pytest.mark.parametrize(
+    ("share", "chosen"),
+    [(False, ()), (0.25, (0, 4)), (0.5, (0, 2, 4, 6)), (0.75, (0, 1, 2, 4, 5, 6)), (True, range(8))],
+)
+def test_blocks_that_are_recomputed(share: float, chosen: Sequence[int]) -> None:
+    assert [layer for layer in range(8) if recomputed(layer, 8, share)] == list(chosen)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, 2, float("nan")])
+def test_what_is_no_share_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match=rf"network\.checkpointing is {share}; it must be within \[0, 1\]"):
+        tiny.network(checkpointing=share)
 
 
 def test_each_patch_goes_back_to_its_place() -> None:

@@ -1,5 +1,6 @@
 """What autograd keeps, counted by torch's own hooks on a small network."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from benchmarks.common import LiveMemory
 from reward_forcing.memory.kv import KV
 from reward_forcing.networks.wan import WanTransformer
 from reward_forcing.plan.activations import Precision, backward_workspace, block_saved, forward_workspace, kept
@@ -23,7 +25,7 @@ def run(keys: int = FRAMES, batch: int = 1) -> Pass:
     return Pass(frames=FRAMES, keys=keys, tokens=TOKENS, words=WORDS, batch=batch)
 
 
-def saved_bytes(layers: int, precision: Precision, past: int, checkpointing: bool) -> int:
+def saved_bytes(layers: int, precision: Precision, past: int, checkpointing: float) -> int:
     """Bytes of everything saved for backward that is no parameter, a copy of one, or remembered."""
     network = WanTransformer(**SIZES, layers=layers, checkpointing=checkpointing)
     network = network.bfloat16() if precision == "bfloat16" else network
@@ -60,10 +62,19 @@ def test_what_a_checkpointed_block_saves() -> None:
     assert two - one == planned[1] - planned[0] == FRAMES * TOKENS * 256 * 4
 
 
+def test_what_is_saved_falls_with_the_share_of_the_blocks() -> None:
+    """By the difference of a block, for each that is recomputed; the ends of the network do not count."""
+    sizes, shares = Sizes(**SIZES, layers=4), (0, 0.25, 0.5, 0.75, 1)
+    saved = [saved_bytes(4, "float32", 6, checkpointing=share) for share in shares]
+    planned = [kept(sizes, run(9), "float32", checkpointing=share) for share in shares]
+    for more, less in pairwise(range(5)):
+        assert 0 < saved[more] - saved[less] == pytest.approx(planned[more] - planned[less], rel=0.1)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "mixed"])
 def test_everything_grows_with_the_batch(precision: Precision) -> None:
     sizes = Sizes(**SIZES, layers=3)
-    for checkpointing in (False, True):
+    for checkpointing in (False, 0.5, True):
         one, four = (kept(sizes, run(batch=batch), precision, checkpointing=checkpointing) for batch in (1, 4))
         assert four == 4 * one
     assert forward_workspace(sizes, run(batch=4)) == 4 * forward_workspace(sizes, run())
@@ -76,6 +87,22 @@ def test_checkpointing_keeps_less_and_needs_a_block_for_a_while() -> None:
     assert without == 30 * block_saved(sizes, run(9), "mixed")
     more = [backward_workspace(sizes, run(9), "mixed", checkpointing=choice) for choice in (False, True)]
     assert more[1] - more[0] == block_saved(sizes, run(9), "mixed")
+
+
+@pytest.mark.parametrize(("share", "blocks"), [(False, 0), (0.5, 0), (0.75, 0), (True, 1)])
+def test_recomputed_tensors_take_the_place_of_those_of_the_last_block(share: float, blocks: int) -> None:
+    """What is in use at once backward, beyond what was at its start: a block more only where all are recomputed."""
+    network = WanTransformer(**SIZES, layers=4, checkpointing=share)
+    torch.nn.init.normal_(network.head.head.weight)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    given = torch.randn(1, FRAMES, 4, SIDE, SIDE), torch.rand(1, FRAMES), torch.randn(1, WORDS, 8)
+    with LiveMemory() as live:
+        loss = network(*given).square().mean()
+        start = live.peak = live.now
+        loss.backward()
+    beyond = live.peak - start - blocks * block_saved(Sizes(**SIZES, layers=4), run(), "float32")
+    assert 0 < beyond < block_saved(Sizes(**SIZES, layers=4), run(), "float32") / 2
 
 
 def test_halving_the_precision_halves_most() -> None:

@@ -75,8 +75,8 @@ def test_one_noise_level_a_sample_is_embedded_once() -> None:
     assert forward_flops(Sizes(**network.sizes), run) == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("checkpointing", [False, True])
-def test_learning_costs_about_what_torch_counts(checkpointing: bool) -> None:
+@pytest.mark.parametrize("checkpointing", [False, 0.5, True])
+def test_learning_costs_about_what_torch_counts(checkpointing: float) -> None:
     """The first layers need no gradient of their inputs, which a small network notices and a large one does not."""
     network = tiny.network(layers=6, checkpointing=checkpointing)
     with FlopCounterMode(display=False) as counter:

@@ -53,6 +53,12 @@ def test_a_damaged_source_is_refused(tmp_path: Path) -> None:
         sizes_of({"source": str(tmp_path / "cut.safetensors")}, tiny.SIZES)
 
 
+@pytest.mark.parametrize(("said", "share"), [(None, 0), (False, 0), (True, 1), (0.5, 0.5), (0.33, 0.3), (0.99, 1)])
+def test_a_share_is_of_whole_blocks(said: float | None, share: float) -> None:
+    node = {**tiny.SIZES, "layers": 10, "checkpointing": said}
+    assert networks_of({"module": {"student": node}})["student"].checkpointing == share
+
+
 def test_the_networks_of_distillation() -> None:
     found = networks_of(plain(compose(["experiments=reward_forcing_1_3b"])))
     assert list(found) == ["student", "fake_score", "teacher"]

@@ -88,8 +88,8 @@ def test_forward_passes_cost_what_torch_counts(name: str) -> None:
     assert objectives._forward(student, passes) == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("checkpointing", [False, True])
-def test_learning_costs_about_what_torch_counts(name: str, checkpointing: bool) -> None:
+@pytest.mark.parametrize("checkpointing", [False, 0.5, True])
+def test_learning_costs_about_what_torch_counts(name: str, checkpointing: float) -> None:
     """Ends of a small network need less than twice as much backward; of a large one they are nothing."""
     student = tiny.network(checkpointing=checkpointing)
     with FlopCounterMode(display=False) as counter:

@@ -85,6 +85,11 @@ def test_what_was_read_is_kept_under_checkpointing_only() -> None:
     assert phases.kept_by_rollout(run, student) == tokens + read
 
 
+def test_half_the_blocks_keep_half_as_much() -> None:
+    none, half, all_ = (phases.kept_by_rollout(tiny_run(), tiny_network(checkpointing=share)) for share in (0, 0.5, 1))
+    assert all_ < half == (none + all_) / 2
+
+
 def test_one_layer_is_read_at_a_time() -> None:
     """Two layers and a window of three with one new frame: two frames are remembered, and half of that is read."""
     held = phases.rollout_memory(tiny_run(), tiny_network())

@@ -54,7 +54,7 @@ RANGES: Final[Mapping[str, Range]] = {
     **_each("fake_score_steps largest_skips noise places ramp refresh_rate reserved_gb sprite_gain", NOT_NEGATIVE),
     **_each("keep_best start_step warmup weight_decay workers optimizer.lr guidance_scale", NOT_NEGATIVE),
     **_each("fps gradient_clip lora.alpha memory_gb muon_factor seconds shift tflops timeout_minutes", POSITIVE),
-    **_each("decay fall floor high low prompt_dropout engine.reuse", SHARE),
+    **_each("checkpointing decay fall floor high low prompt_dropout engine.reuse", SHARE),
     **_each("until utilisation", Range(0, 1, open_low=True)),
     "betas": Range(0, 1, open_high=True),
     "seed": Range(0, LARGEST_SEED),

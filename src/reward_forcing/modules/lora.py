@@ -68,7 +68,7 @@ def load_adapted(
     lora: LoRA,
     dtype: Precision = "float32",
     norm_dtype: Literal["float32"] | None = None,
-    checkpointing: bool = False,
+    checkpointing: bool | float = False,
 ) -> WanTransformer:
     """A network from a file, with adapters; arguments and errors as those of `weights.load` and `adapt`."""
     network = load(source, dtype=dtype, norm_dtype=norm_dtype, checkpointing=checkpointing)

@@ -46,13 +46,14 @@ class WanTransformer(nn.Module):
             relative, so without it a small network hardly finds out where the borders of the frame are.
         norm_dtype: precision of the residual stream, its normalisation, modulation and gates; None: that of the
             parameters, as released (in bf16 it is a little coarser than "float32").
-        checkpointing: recompute each block in the backward pass instead of keeping its activations.
+        checkpointing: share of the blocks that are recomputed in the backward pass instead of keeping their
+            activations, evenly spread; true: all, false: none. Gradients are the same.
         compiled: what torch compiles the blocks with when they first run ("inductor", or another of its backends);
             None: they are not compiled. Results change by rounding at most, names of parameters do not.
 
     Raises:
-        ValueError: heads do not divide the width, the dimensions of a head cannot be rotated in pairs, or torch knows
-            no such backend.
+        ValueError: heads do not divide the width, the dimensions of a head cannot be rotated in pairs, the share of
+            blocks is not within [0, 1], or torch knows no such backend.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class WanTransformer(nn.Module):
         freq_dim: int = 256,
         places: int = 0,
         norm_dtype: Literal["float32"] | None = None,
-        checkpointing: bool = False,
+        checkpointing: bool | float = False,
         compiled: str | None = None,
     ) -> None:
         super().__init__()
         if dim % heads or any(size % 2 or size < 2 for size in axis_dims(dim // heads)):
             raise ValueError(f"network.dim is {dim} with {heads} heads; heads must divide it, into even sizes >= 6")
+        if not 0 <= checkpointing <= 1:
+            raise ValueError(f"network.checkpointing is {checkpointing}; it must be within [0, 1]")
         self.channels, self.heads, self.layers, self.head_dim = channels, heads, layers, dim // heads
         self.patch, self.freq_dim, self.checkpointing = patch, freq_dim, checkpointing
         self.norm_dtype = torch.float32 if norm_dtype else None
@@ -157,7 +160,7 @@ class WanTransformer(nn.Module):
         """The tokens after a block; the block reads its layer of the past and then writes it."""
         block, known = self.blocks[layer], None if past is None else past.read(layer)
         inputs = (tokens, *others, known and (known.keys, known.values))
-        if self.checkpointing and torch.is_grad_enabled():
+        if torch.is_grad_enabled() and recomputed(layer, self.layers, self.checkpointing):
             tokens, keys, values = checkpoint(block, *inputs, use_reentrant=False)
         else:
             tokens, keys, values = block(*inputs)
@@ -175,6 +178,16 @@ class WanTransformer(nn.Module):
         grid = tokens.unflatten(-1, (self.patch, self.patch, self.channels)).unflatten(2, (rows, columns))
         latents: Tensor = grid.permute(0, 1, 6, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)
         return latents
+
+
+def recomputed(layer: int, layers: int, share: float) -> bool:
+    """Whether a block is among the `round(share * layers)` to recompute in the backward pass, evenly spread over depth.
+
+    The last block is the first to keep its activations: they are freed before any block is recomputed, which then takes
+    no more memory than they did.
+    """
+    keeping = layers - round(share * layers)
+    return (layer + 1) * keeping // layers == layer * keeping // layers
 
 
 def patches(latents: Float[Tensor, "*place channel height width"], patch: int) -> Float[Tensor, "*place token number"]:

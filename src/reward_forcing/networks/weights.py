@@ -67,7 +67,7 @@ def load(
     which: str | None = None,
     dtype: Precision = "float32",
     norm_dtype: Literal["float32"] | None = None,
-    checkpointing: bool = False,
+    checkpointing: bool | float = False,
     compiled: str | None = None,
 ) -> WanTransformer:
     """Build a network and fill it from a source.

@@ -59,13 +59,14 @@ def block_saved(sizes: Sizes, run: Pass, precision: Precision) -> int:
     return run.batch * (queries + keys + feed_forward + text + scalars)
 
 
-def kept(sizes: Sizes, run: Pass, precision: Precision, *, checkpointing: bool) -> int:
-    """Bytes all blocks keep for the backward pass; with checkpointing, the tokens that enter each of them.
+def kept(sizes: Sizes, run: Pass, precision: Precision, *, checkpointing: float) -> int:
+    """Bytes all blocks keep for the backward pass; of those that are recomputed, the tokens that enter them.
 
     What is remembered of earlier frames comes on top (`past`), and is kept either way.
     """
     entering = run.batch * run.queries * sizes.dim * STREAM[precision]
-    return sizes.layers * (entering if checkpointing else block_saved(sizes, run, precision))
+    again = round(checkpointing * sizes.layers)
+    return again * entering + (sizes.layers - again) * block_saved(sizes, run, precision)
 
 
 def forward_workspace(sizes: Sizes, run: Pass) -> int:
@@ -73,7 +74,10 @@ def forward_workspace(sizes: Sizes, run: Pass) -> int:
     return run.batch * (run.queries * (TRANSIENT * sizes.dim + 4 * sizes.ffn_dim) + 4 * 2 * run.seen * sizes.dim)
 
 
-def backward_workspace(sizes: Sizes, run: Pass, precision: Precision, *, checkpointing: bool) -> int:
-    """Bytes in use while a block runs backward: recomputed tensors, if any, and gradients in flight (assumed)."""
+def backward_workspace(sizes: Sizes, run: Pass, precision: Precision, *, checkpointing: float) -> int:
+    """Bytes in use while a block runs backward: gradients in flight (assumed) and recomputed tensors.
+
+    Where not all blocks are recomputed, the last is not: what it kept is free before another's tensors take its place.
+    """
     flying = run.batch * run.queries * (12 * sizes.dim + 4 * sizes.ffn_dim)
-    return flying + (block_saved(sizes, run, precision) if checkpointing else 0)
+    return flying + (block_saved(sizes, run, precision) if checkpointing == 1 else 0)

@@ -109,8 +109,8 @@ def forward_flops(sizes: Sizes, run: Pass) -> int:
     return 2 * run.batch * (sizes.layers * block + text + time + ends)
 
 
-def training_flops(sizes: Sizes, run: Pass, *, checkpointing: bool) -> int:
-    """Operations of a forward and a backward pass; with checkpointing the blocks run forward once more."""
+def training_flops(sizes: Sizes, run: Pass, *, checkpointing: float) -> float:
+    """Operations of a forward and a backward pass; this share of the blocks runs forward once more."""
     return forward_flops(sizes, run) * (1 + BACKWARD + checkpointing)
 
 

@@ -33,7 +33,7 @@ class Network:
         sizes: of it.
         width: bytes of a parameter.
         learning: parameters that an optimiser has.
-        checkpointing: whether its blocks are recomputed in the backward pass.
+        checkpointing: share of its blocks, whole ones, that is recomputed in the backward pass.
         averaged: whether there is an average of it.
     """
 
@@ -41,7 +41,7 @@ class Network:
     sizes: Sizes
     width: int
     learning: int
-    checkpointing: bool
+    checkpointing: float
     averaged: bool
 
     @property
@@ -76,7 +76,7 @@ def _network(name: str, node: Node, values: Node, *, averaged: bool, learns: boo
         sizes=sizes,
         width=WIDTHS[node.get("dtype") or "float32"],
         learning=learning if learns else 0,
-        checkpointing=bool(node.get("checkpointing")),
+        checkpointing=round((node.get("checkpointing") or 0) * sizes.layers) / sizes.layers,
         averaged=averaged,
     )
 

@@ -72,11 +72,11 @@ def _forward(network: Network, passes: Iterable[Pass]) -> float:
 def phases(run: Situation, work: Work, student: Network, guide: Network | None) -> dict[str, int]:
     """Bytes of each phase on top of what lies in memory all the time.
 
-    What a pass read from memory is counted with its keys; with checkpointing it is kept for computing it again.
+    What a pass read from memory is counted with its keys; recomputed blocks keep it for computing them again.
     """
     precision, checkpointing = run.precision(student), student.checkpointing
     held = sum(kept(student.sizes, one, precision, checkpointing=checkpointing) for one in work.learning)
-    held += sum(_read(one, student, PRODUCT[precision]) for one in work.learning if checkpointing)
+    held += round(checkpointing * sum(_read(one, student, PRODUCT[precision]) for one in work.learning))
     backward = max(
         backward_workspace(student.sizes, one, precision, checkpointing=checkpointing) for one in work.learning
     )

@@ -23,14 +23,14 @@ def rollout_memory(run: Situation, student: Network) -> int:
 def kept_by_rollout(run: Situation, student: Network) -> int:
     """Bytes that a rollout with gradients keeps until it is backward: of every chunk's last denoising pass.
 
-    With checkpointing, what a pass read from memory is kept too, for computing it again.
+    What a recomputed block read from memory is kept too, for computing it again.
     """
     precision, total = run.precision(student), 0
     for index in run.scored:
         chunk = run.chunk(index)
         total += kept(student.sizes, chunk, precision, checkpointing=student.checkpointing)
-        if student.checkpointing:
-            total += run.remembered(student.sizes, (chunk.keys or 0) - chunk.frames, precision)
+        read = (chunk.keys or 0) - chunk.frames
+        total += run.remembered(student.sizes, student.checkpointing * read, precision)
     return total
 
 

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from reward_forcing.plan import helpers, objectives
@@ -189,10 +190,10 @@ def remedies(values: Node) -> dict[str, float]:
     return {name: size for name, size in sorted(saved.items(), key=lambda pair: -pair[1]) if size >= GIGA / 20}
 
 
-def _checkpointed(values: dict[str, Any]) -> None:
+def _sparing(share: float, values: dict[str, Any]) -> None:
     for name in ("student", "fake_score", "teacher"):
         if isinstance(values["module"].get(name), dict):
-            values["module"][name]["checkpointing"] = True
+            values["module"][name]["checkpointing"] = share
 
 
 def _split(values: dict[str, Any]) -> None:
@@ -228,7 +229,8 @@ def _cached(values: dict[str, Any]) -> None:
 
 
 CHANGES: Final[dict[str, Change]] = {
-    "checkpointing: module.student.checkpointing=true module.fake_score.checkpointing=true": _checkpointed,
+    "checkpointing: module.student.checkpointing=true module.fake_score.checkpointing=true": partial(_sparing, 1),
+    "checkpointing half: module.student.checkpointing=0.5 module.fake_score.checkpointing=0.5": partial(_sparing, 0.5),
     "one sample at a time: micro_batches of the recipes": _split,
     "more GPUs, sharded: trainer=sharded trainer.devices=8 trainer.num_nodes=N": _twice,
     "a teacher in bf16: module.frozen.teacher.dtype=bfloat16": _narrow_teacher,

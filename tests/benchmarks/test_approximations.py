@@ -70,3 +70,7 @@ def test_every_approximation_is_told_with_its_pictures() -> None:
         "int8 layers": False,
         "float8 layers": False,
     }
+    assert {name: [*rows] for name, rows in told.items() if name.endswith("teacher")} == {
+        "toy_teacher": ["exact", "int8", "float8", "bf16"],
+        "wan_mini_teacher": ["exact", "int8", "float8", "bf16"],
+    }

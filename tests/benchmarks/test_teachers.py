@@ -28,7 +28,7 @@ def test_scores_are_compared_as_distillation_compares_them() -> None:
 
 def test_every_way_is_another() -> None:
     made = teachers.ways(tiny.network())
-    kinds = {name: type(one.blocks[0].ffn[0]) for name, one in made.items()}
+    kinds = {name: type(one.get_submodule("blocks.0.ffn.0")) for name, one in made.items()}
     assert kinds == {"exact": torch.nn.Linear, "int8": EightBits, "float8": EightBits, "bf16": torch.nn.Linear}
     assert [one.dtype for one in made.values()] == [*[torch.float32] * 3, torch.bfloat16]
 

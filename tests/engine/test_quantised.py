@@ -1,6 +1,7 @@
 """Layers in eight bits against what their bits can tell, and against the layers themselves."""
 
 import copy
+import weakref
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from reward_forcing.engine.quantised import (
     WAYS,
     Bits,
     EightBits,
+    Quantised,
     linear_for,
     misfit,
     quantised,
@@ -199,6 +201,19 @@ def test_a_network_written_in_place_is_near_itself(name: str, allowed: float) ->
     assert len(left) == (20 if name == "exact" else 0)
     assert network.dtype == torch.float32
     assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_layers_are_let_go_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, alive = tiny.network(layers=4), list[int]()
+    layers = [weakref.ref(part) for part in network.blocks.modules() if isinstance(part, nn.Linear)]
+
+    def noted(layer: Affine, bits: Bits) -> Quantised:
+        alive.append(sum(one() is not None for one in layers))
+        return quantised(layer, bits)
+
+    monkeypatch.setattr(eight, "quantised", noted)
+    write_in_place(network, "int8")
+    assert [alive[0], alive[10], alive[20], alive[30]] == pytest.approx([40, 30, 20, 10], abs=1)
 
 
 def test_an_unknown_way_is_refused() -> None:

@@ -133,23 +133,23 @@ class EightBits(nn.Module):
         return found
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "EightBits":
-        return super()._apply(lambda tensor: tensor.to(fn(tensor[:0]).device), recurse)
+        super()._apply(lambda tensor: tensor.to(fn(tensor[:0]).device), recurse)  # type: ignore[no-untyped-call]
+        return self
 
 
 @torch.no_grad()
 def write_in_place(network: WanTransformer, name: str) -> None:
-    """Have the linear layers of a frozen network's blocks be computed that way, one after the other.
+    """Have the linear layers of a frozen network's blocks be computed that way; at no time are two of all there.
 
     Raises:
         ValueError: there is no such way.
     """
     if name not in LINEARS:
         raise ValueError(f"linears is {name!r}; allowed: {', '.join(LINEARS)}")
-    layers = [part for block in blocks_of(network) for part in block.modules()] if name != EXACT else []
-    for part in layers:
-        for place, layer in part.named_children():
+    for block in blocks_of(network) if name != EXACT else ():
+        for path, layer in [*block.named_modules()]:
             if isinstance(layer, nn.Linear):
-                setattr(part, place, EightBits(layer, WAYS[name]))
+                block.set_submodule(path, EightBits(layer, WAYS[name]))
 
 
 def require(key: str, name: str, network: WanTransformer, device: torch.device) -> None:

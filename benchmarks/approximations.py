@@ -75,7 +75,7 @@ def choices(levels: tuple[float, ...]) -> dict[str, Approximation]:
     }
 
 
-def approximations(chunks: int = 21, mini_chunks: int = 2, mini: Scene = MINI) -> dict[str, Any]:
+def approximations(chunks: int = 21, mini_chunks: int = 2, draws: int = 8, mini: Scene = MINI) -> dict[str, Any]:
     """What each takes of the pictures of the toy student, and what it gives where arithmetic takes the time.
 
     The same of a teacher in eight bits: of the direction it gives.
@@ -86,8 +86,8 @@ def approximations(chunks: int = 21, mini_chunks: int = 2, mini: Scene = MINI) -
     return {
         "toy": pictures(chunks),
         "wan_mini": {name: {key: row[key] for key in told} for name, row in rows.items()},
-        "toy_teacher": toy_teachers(load_streamer(shipped(STUDENT)), PROMPTS),
-        "wan_mini_teacher": mini_teachers(mini),
+        "toy_teacher": toy_teachers(load_streamer(shipped(STUDENT)), PROMPTS, draws=draws),
+        "wan_mini_teacher": mini_teachers(mini, rounds=mini_chunks),
     }
 
 

@@ -71,7 +71,7 @@ def toy_teachers(student: Streamer, prompts: Sequence[str], *, draws: int = 8, r
 
 
 @torch.no_grad()
-def mini_teachers(scene: Scene, *, rounds: int = 3) -> dict[str, Any]:
+def mini_teachers(scene: Scene, *, rounds: int) -> dict[str, Any]:
     """The times of a pass over one clip where arithmetic takes the time; random weights."""
     geometry, sigma = scene.geometry, torch.full((1, FRAMES), 0.5)
     noisy = torch.randn(1, FRAMES, geometry.channels, geometry.height, geometry.width)

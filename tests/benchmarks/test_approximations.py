@@ -53,7 +53,7 @@ def test_only_the_first_row_is_exact() -> None:
 
 
 def test_every_approximation_is_told_with_its_pictures() -> None:
-    told = approximations(chunks=8, mini_chunks=1, mini=SCENE)
+    told = approximations(chunks=8, mini_chunks=1, draws=1, mini=SCENE)
     rows = told["toy"]
     assert [*rows] == [*choices(LEVELS)]
     assert rows["exact"]["exact"]

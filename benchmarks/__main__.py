@@ -35,7 +35,7 @@ Parts: TypeAlias = Mapping[str, Part]
 ON_CPU: Final[Parts] = {
     "ratios": Part(small.ratios, {"rounds": 1, "chunks": 12}),
     "engines": Part(engines, {"toy_chunks": 2, "mini_chunks": 1, "rounds": 1}),
-    "approximations": Part(approximations, {"chunks": 8, "mini_chunks": 1}),
+    "approximations": Part(approximations, {"chunks": 8, "mini_chunks": 1, "draws": 1}),
     "codecs": Part(codecs, {"chunks": 1}),
     "judging": Part(judging, {"videos": 2, "frames": 30, "long_seconds": 60}),
     "guards": Part(guards),

@@ -8,6 +8,7 @@ import torch
 from benchmarks.common import clock
 from benchmarks.engines import MINI, Contestant, contest
 from benchmarks.streaming import Scene
+from benchmarks.teachers import mini_teachers, toy_teachers
 from reward_forcing.composition.places import shipped
 from reward_forcing.engine.fast import Fast
 from reward_forcing.rollout import Rollout
@@ -74,12 +75,20 @@ def choices(levels: tuple[float, ...]) -> dict[str, Approximation]:
     }
 
 
-def approximations(chunks: int = 21, mini_chunks: int = 2, mini: Scene = MINI) -> dict[str, Any]:
-    """What each takes of the pictures of the toy student, and what it gives where arithmetic takes the time."""
+def approximations(chunks: int = 21, mini_chunks: int = 2, draws: int = 8, mini: Scene = MINI) -> dict[str, Any]:
+    """What each takes of the pictures of the toy student, and what it gives where arithmetic takes the time.
+
+    The same of a teacher in eight bits: of the direction it gives.
+    """
     engines = {name: Contestant(choice.engine) for name, choice in choices(mini.levels).items() if choice.of_engine}
     told = ("exact", "chunk_seconds", "times_as_fast")
     rows = contest(mini, engines, chunks=mini_chunks)
-    return {"toy": pictures(chunks), "wan_mini": {name: {key: row[key] for key in told} for name, row in rows.items()}}
+    return {
+        "toy": pictures(chunks),
+        "wan_mini": {name: {key: row[key] for key in told} for name, row in rows.items()},
+        "toy_teacher": toy_teachers(load_streamer(shipped(STUDENT)), PROMPTS, draws=draws),
+        "wan_mini_teacher": mini_teachers(mini, rounds=mini_chunks),
+    }
 
 
 def pictures(chunks: int) -> dict[str, dict[str, Any]]:

@@ -104,6 +104,8 @@ def distillation(
     micro_batches: int = 1,
     fake_score_steps: int = 2,
     lora: LoRA | None = None,
+    *,
+    linears: Any = "exact",
     **more: Any,
 ) -> Distillation:
     student = tiny.network(1)
@@ -112,7 +114,7 @@ def distillation(
     return Distillation(
         student=student,
         fake_score=tiny.network(2),
-        frozen=Frozen(teacher=tiny.network(2), text=Words(), reward=Brightness()),
+        frozen=Frozen(teacher=tiny.network(2), text=Words(), reward=Brightness(), teacher_linears=linears),
         rollout=Rollout(levels=LEVELS, memory=memory()),
         loss=loss or DMD(),
         scores=ScoreSettings(guidance_scale=3.0, shift=3.0),

@@ -126,6 +126,12 @@ TRAINING = [
         "data.content.frames is 99; data.content.source",
     ),
     ("reward=clip", "checkpoints=wan would have it"),
+    ("module.frozen.teacher_linears=int4", "teacher_linears is 'int4'; allowed for Frozen: Literal['exact', 'int8', "),
+    ("module.frozen.teacher_linears=int8 loss=sid", "module.frozen.teacher_linears is 'int8'; SiD takes gradients"),
+    (
+        "module.frozen.teacher_linears=int8 trainer=sharded data.batch_size=64",
+        "module.frozen.teacher_linears is 'int8', which trainer.strategy cannot split; allowed: exact, or trainer=bf16",
+    ),
     ("engine.linears=int4", "engine.linears is 'int4'; allowed: exact, int8, float8"),
     ("engine.compile=fast", "engine.compile is 'fast'; allowed: false, default, reduce-overhead, max-"),
     ("engine.reuse=2", "engine.reuse is 2; it must be within [0, 1]"),

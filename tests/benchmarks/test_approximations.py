@@ -53,7 +53,7 @@ def test_only_the_first_row_is_exact() -> None:
 
 
 def test_every_approximation_is_told_with_its_pictures() -> None:
-    told = approximations(chunks=8, mini_chunks=1, mini=SCENE)
+    told = approximations(chunks=8, mini_chunks=1, draws=1, mini=SCENE)
     rows = told["toy"]
     assert [*rows] == [*choices(LEVELS)]
     assert rows["exact"]["exact"]
@@ -69,4 +69,8 @@ def test_every_approximation_is_told_with_its_pictures() -> None:
         "no context pass": False,
         "int8 layers": False,
         "float8 layers": False,
+    }
+    assert {name: [*rows] for name, rows in told.items() if name.endswith("teacher")} == {
+        "toy_teacher": ["exact", "int8", "float8", "bf16"],
+        "wan_mini_teacher": ["exact", "int8", "float8", "bf16"],
     }

@@ -9,6 +9,10 @@ import pytest
 
 from reward_forcing.composition.configuration import compose, plain
 from reward_forcing.composition.fitting import GIVES, NEEDS, misfits
+from reward_forcing.losses.strategies.additive import Additive
+from reward_forcing.losses.strategies.dmd import DMD
+from reward_forcing.losses.strategies.sid import SiD
+from reward_forcing.rewards.frame_difference import FrameDifference
 
 PACKAGE = Path(__file__).parents[2] / "src" / "reward_forcing"
 
@@ -58,11 +62,24 @@ def test_what_is_shipped_fits(usual: dict[str, Any], lessons: dict[str, Any]) ->
             "module.student_recipe.optimizer is MuonAdamW, which trainer.strategy cannot split; allowed: optimizer=",
         ),
         ({"data.content": {"_target_": "x.videos"}}, "data.content gives video; Distillation needs prompts"),
+        (
+            {"trainer.strategy": {"_target_": "x.sharding.strategy"}, "module.frozen.teacher_linears": "float8"},
+            "module.frozen.teacher_linears is 'float8', which trainer.strategy cannot split; allowed: exact, or tr",
+        ),
         ({"networks.heads": 7}, "networks.dim is 96; it must be a multiple of networks.heads (7)"),
     ],
 )
 def test_distillation(usual: dict[str, Any], changes: dict[str, Any], words: str) -> None:
     assert words in misfits(changed(usual, changes))
+
+
+def test_a_teacher_in_eight_bits_goes_with_losses_that_take_no_gradients_through_it(usual: dict[str, Any]) -> None:
+    additive = Additive(reward=FrameDifference(None), strength=1.0)
+    written = changed(usual, {"module.frozen.teacher_linears": "int8"})
+    told = "module.frozen.teacher_linears is 'int8'; SiD takes gradients through scores; allowed: exact"
+    assert misfits(written, SiD(alpha=1.0)) == told
+    assert misfits(written, additive) == misfits(written, DMD()) == misfits(written) == ""
+    assert misfits(usual, SiD(alpha=1.0)) == ""
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 import copy
+from pathlib import Path
 
 import pytest
 import torch
 
 from reward_forcing import seeding
 from reward_forcing.callbacks.weight_ema import WeightEMA
+from reward_forcing.engine.quantised import LINEARS
 from reward_forcing.losses.strategies.dmd import DMD
 from reward_forcing.losses.strategies.re_dmd import ReDMD
 from reward_forcing.modules.distillation import Distillation, ScoreSettings
@@ -35,8 +37,9 @@ def test_each_step_trains_exactly_one_network() -> None:
     assert trainer.global_step == 6
 
 
-def test_networks_send_each_other_no_gradient() -> None:
-    module = training.distillation()
+@pytest.mark.parametrize("linears", LINEARS)
+def test_networks_send_each_other_no_gradient(linears: str) -> None:
+    module = training.distillation(linears=linears)
     batch = next(iter(training.StepLoader(2)))
     module._student_loss(batch, (0, 0, 0), [])["loss"].backward()
     assert all(parameter.grad is None for parameter in module.fake_score.parameters())
@@ -167,6 +170,35 @@ def test_adapters_learn_while_the_student_stands_still() -> None:
     assert all(".lora_" in name for name in moved)
     exported = module.exports()["student"].state_dict()
     assert set(exported) == set(tiny.network().state_dict())
+
+
+def test_a_teacher_in_eight_bits_teaches_nearly_the_same(tmp_path: Path) -> None:
+    """Steps are near the exact ones, the teacher stays as it was written, and a resumed run goes on just the same."""
+    exact, written, half, resumed = (training.distillation(linears=name) for name in ("exact", *["int8"] * 3))
+    assert written.state_dict().keys() == exact.state_dict().keys(), "no part of checkpoints"
+    before = copy.deepcopy(written.frozen.teacher.state_dict())
+    reports = training.Reports(), training.Reports()
+    training.fit(exact, 1, reports[0])
+    training.fit(written, 4, reports[1])
+    gaps = [report.all[0]["student/score_gap"] for report in reports]
+    assert 1e-6 < abs(gaps[1] / gaps[0] - 1) < 0.05
+    after = written.frozen.teacher.state_dict()
+    assert all(torch.equal(after[name].float(), value.float()) for name, value in before.items())
+    assert before["blocks.0.ffn.0.weight"].dtype == torch.int8
+    training.fit(half, 2).save_checkpoint(tmp_path / "half.ckpt")
+    training.fit(resumed, 4, resume=tmp_path / "half.ckpt", first=2)
+    for one, other in ((written.student, resumed.student), (written.fake_score, resumed.fake_score)):
+        assert torch.equal(weights(one), weights(other))
+
+
+def test_a_device_that_cannot_compute_the_teacher_is_told_before_prompts_are_encoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = training.distillation(linears="float8")
+    monkeypatch.setattr(Distillation, "device", torch.device("mps"))
+    told = "module.frozen.teacher_linears is 'float8'; on mps allowed: exact"
+    with pytest.raises(ValueError, match=told):
+        module.on_fit_start()
 
 
 def test_missing_embeddings_are_refused_before_the_first_step() -> None:

@@ -9,9 +9,17 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from benchmarks.common import LiveMemory
+from reward_forcing.engine.quantised import INT8, ROWS, EightBits
 from reward_forcing.memory.kv import KV
 from reward_forcing.networks.wan import WanTransformer
-from reward_forcing.plan.activations import Precision, backward_workspace, block_saved, forward_workspace, kept
+from reward_forcing.plan.activations import (
+    Precision,
+    backward_workspace,
+    block_saved,
+    eight_bits_workspace,
+    forward_workspace,
+    kept,
+)
 from reward_forcing.plan.costs import Pass, Sizes
 from tests import tiny
 
@@ -110,3 +118,18 @@ def test_halving_the_precision_halves_most() -> None:
     wide, narrow, mixed = (block_saved(sizes, run(9), name) for name in ("float32", "bfloat16", "mixed"))
     assert narrow < mixed < wide
     assert narrow / wide == pytest.approx(0.57, abs=0.05)
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(256, 512), (512, 256)])
+def test_what_a_layer_in_eight_bits_has_in_use(inputs: int, outputs: int) -> None:
+    layer, states = EightBits(torch.nn.Linear(inputs, outputs), INT8), torch.randn(FRAMES * TOKENS, inputs)
+    with torch.no_grad(), LiveMemory() as counted:
+        found = layer(states)
+    planned = eight_bits_workspace(Sizes(**SIZES, layers=1), run())
+    assert 0.5 * planned < counted.peak - found.nbytes <= planned
+
+
+def test_what_layers_in_eight_bits_have_in_use_does_not_grow_for_ever() -> None:
+    sizes = Sizes(**SIZES, layers=1)
+    two, three = (eight_bits_workspace(sizes, run(batch=-(-n * ROWS // run().queries))) for n in (2, 3))
+    assert two == three > 2 * eight_bits_workspace(sizes, run())

@@ -46,6 +46,9 @@ def test_parameters_are_counted_in_closed_form(sizes: dict[str, Any]) -> None:
     counted = sum(parameter.numel() for parameter in network.parameters())
     assert Sizes(**network.sizes).parameters == counted
     assert Sizes(**network.sizes).block_parameters == sum(p.numel() for p in network.blocks[0].parameters())
+    layers = [layer for layer in network.blocks[0].modules() if isinstance(layer, torch.nn.Linear)]
+    counts = sum(layer.weight.numel() for layer in layers), sum(layer.out_features for layer in layers)
+    assert Sizes(**network.sizes).block_linears == counts
 
 
 def test_the_published_sizes() -> None:

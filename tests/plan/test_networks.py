@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from reward_forcing.composition.configuration import compose, plain
+from reward_forcing.engine.quantised import write_in_place
 from reward_forcing.modules.lora import LoRA, adapt
 from reward_forcing.networks.weights import save
 from reward_forcing.plan.costs import Sizes
@@ -67,6 +68,22 @@ def test_the_networks_of_distillation() -> None:
     assert found["teacher"].learning == 0
     assert found["teacher"].weights == 2 * 14_288_491_584
     assert found["student"].weights == 4 * found["student"].learning == 4 * 1_418_996_800
+
+
+@pytest.mark.parametrize("name", ["int8", "float8"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_teacher_in_eight_bits_is_counted(tmp_path: Path, name: str, dtype: torch.dtype) -> None:
+    """As many bytes as its tensors have."""
+    source = tmp_path / "teacher.safetensors"
+    save(source, tiny.network())
+    network = tiny.network().to(dtype)
+    write_in_place(network, name)
+    node = {"source": str(source), "dtype": str(dtype).removeprefix("torch.")}
+    values = plain(compose([f"module.frozen.teacher_linears={name}"]))
+    values["module"]["frozen"]["teacher"] = node
+    found = networks_of(values)
+    assert found["teacher"].weights == sum(tensor.nbytes for tensor in network.state_dict().values())
+    assert [key for key, one in found.items() if one.eight_bits] == ["teacher"]
 
 
 @pytest.mark.parametrize(

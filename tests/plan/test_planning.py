@@ -97,6 +97,7 @@ def test_remedies_save_what_they_say() -> None:
     [
         (["module.frozen.teacher.dtype=float32"], "a teacher in bf16"),
         (["module.frozen.teacher.source=Wan2.1-T2V-14B"], "a smaller teacher"),
+        (["module.frozen.teacher.source=Wan2.1-T2V-14B"], "a teacher in eight bits"),
         (["reward.offload=false"], "rewards on the CPU"),
         (["text=umt5"], "embeddings from disk"),
         (["module.student_recipe.micro_batches=1"], "one sample at a time"),
@@ -110,7 +111,20 @@ def test_every_remedy_is_offered_where_it_helps(overrides: list[str], remedy: st
 
 def test_what_is_done_already_is_not_offered() -> None:
     found = remedies(values_of("reward_forcing_1_3b"))
-    assert not any(name.startswith(("checkpointing", "one sample", "a teacher in bf16")) for name in found)
+    done = ("checkpointing", "one sample", "a teacher in bf16", "a teacher in eight bits")
+    assert not any(name.startswith(done) for name in found), "and what is split cannot be in eight bits"
+
+
+def test_a_large_teacher_in_eight_bits_takes_half() -> None:
+    large = ["module.frozen.teacher.source=Wan2.1-T2V-14B", "hardware=h200"]
+    plain, small = (
+        planned("reward_forcing_1_3b_one_gpu", *large, f"module.frozen.teacher_linears={name}")
+        for name in ("exact", "int8")
+    )
+    weights = [next(line.weights for line in plan.lines if line.role == "teacher") for plan in (plain, small)]
+    assert weights[1] == pytest.approx(0.5 * weights[0], rel=0.03)
+    assert small.phases["student: scores"] > plain.phases["student: scores"], "wide copies of some tokens"
+    assert small.peak < plain.peak
 
 
 @pytest.mark.parametrize("name", ["wan_teacher_forcing", "wan_consistency", "long_rollout", "self_forcing_1_3b"])

@@ -31,12 +31,13 @@ OPTIONS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
+TEACHER: Final = "module.frozen.teacher_linears"
 AREA: Final = "geometry.height times geometry.width by the square of geometry.patch"
 
 
-def misfits(values: Values) -> str:
-    """What does not fit together in a plain config; nothing if all does."""
-    return next((fault for rule in RULES if (fault := rule(values))), "")
+def misfits(values: Values, loss: object = None) -> str:
+    """What does not fit together in a plain config, or with its loss, as far as that is built; nothing if all does."""
+    return next((fault for rule in RULES if (fault := rule(values))), "") or _gradients(values, loss)
 
 
 def _contents(values: Values) -> str:
@@ -70,10 +71,8 @@ def _batches(values: Values) -> str:
 
 def _parts(values: Values) -> str:
     """What splits networks must be able to save the optimisers in parts."""
-    strategy = values["trainer"].get("strategy")
-    splits = isinstance(strategy, Mapping) and "sharding" in str(strategy.get("_target_"))
     for key, node in values["module"].items():
-        if splits and isinstance(node, Mapping) and _kind(node.get("optimizer")) == "MuonAdamW":
+        if _splits(values) and isinstance(node, Mapping) and _kind(node.get("optimizer")) == "MuonAdamW":
             return f"module.{key}.optimizer is MuonAdamW, which trainer.strategy cannot split; allowed: optimizer=adamw"
     return ""
 
@@ -85,6 +84,31 @@ def _copies(values: Values) -> str:
     if not isinstance(copies, int) or copies < 1 or not _processes(values) % copies:
         return ""
     return f"trainer.strategy.replicas is {copies}; it must divide the number of processes ({_processes(values)})"
+
+
+def _teacher(values: Values) -> str:
+    """A teacher in eight bits is whole in every process."""
+    if _linears(values) == "exact" or not _splits(values):
+        return ""
+    return f"{TEACHER} is {_linears(values)!r}, which trainer.strategy cannot split; allowed: exact, or trainer=bf16"
+
+
+def _gradients(values: Values, loss: object) -> str:
+    """A teacher in eight bits passes no gradients on."""
+    wanted = getattr(getattr(loss, "traits", None), "differentiates", ())
+    if _linears(values) == "exact" or "scores" not in wanted:
+        return ""
+    return f"{TEACHER} is {_linears(values)!r}; {type(loss).__name__} takes gradients through scores; allowed: exact"
+
+
+def _linears(values: Values) -> str:
+    return str((values["module"].get("frozen") or {}).get("teacher_linears", "exact"))
+
+
+def _splits(values: Values) -> bool:
+    """Whether networks are split among processes."""
+    strategy = values["trainer"].get("strategy")
+    return isinstance(strategy, Mapping) and "sharding" in str(strategy.get("_target_"))
 
 
 def _processes(values: Values) -> int:
@@ -129,5 +153,5 @@ def _kind(node: Any) -> str:
 
 
 RULES: Final[tuple[Callable[[Values], str], ...]] = (
-    _contents, _batches, _copies, _parts, _levels, _heads, _places, _lengths
+    _contents, _batches, _copies, _parts, _teacher, _levels, _heads, _places, _lengths
 )  # fmt: skip

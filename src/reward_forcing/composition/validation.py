@@ -37,10 +37,8 @@ def validate(config: DictConfig) -> None:
         if key not in known:
             raise ConfigurationError(f"{key}: there is no such key{suggest(str(key), map(str, known))}")
     check_values(config, values)
-    for group in CHEAP:
-        if not _loads(values[group]):
-            build(config, group)
-    if fault := misfits(values):
+    built = {group: build(config, group) for group in CHEAP if not _loads(values[group])}
+    if fault := misfits(values, built.get("loss")):
         raise ConfigurationError(fault)
 
 

@@ -83,7 +83,7 @@ class Fast:
         if reason or not isinstance(student, WanTransformer):
             warnings.warn(f"engine=fast: this student streams by the reference, because {reason}", stacklevel=3)
             return PlainPasses(student, Remembered(policy))
-        require(self.linears, student)
+        require("engine.linears", self.linears, student, next(student.parameters()).device)
         return FastPasses(student, policy, self)
 
     def kernel(self, student: CausalVelocityModel, policy: MemoryPolicy, chunk: Sequence[int]) -> str:

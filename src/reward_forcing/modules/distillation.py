@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from lightning import LightningModule
@@ -14,6 +15,7 @@ from torch.optim import Optimizer
 
 from reward_forcing import seeding
 from reward_forcing.codecs.protocols import TextEncoder
+from reward_forcing.engine.quantised import require, write_in_place
 from reward_forcing.flow import add_noise, random_sigma
 from reward_forcing.losses.flow_matching import flow_matching
 from reward_forcing.losses.protocols import FakeScoreWeighting, LossStrategy
@@ -63,14 +65,17 @@ class Frozen:
         teacher: the bidirectional network whose distribution the student is to match.
         text: encodes prompts; the empty prompt is the negative one.
         reward: judges samples.
+        teacher_linears: how the linear layers of the teacher's blocks are computed; in eight bits is an approximation.
     """
 
     teacher: WanTransformer
     text: TextEncoder
     reward: RewardModel
+    teacher_linears: Literal["exact", "int8", "float8"] = "exact"
 
     def __post_init__(self) -> None:
         self.teacher.requires_grad_(requires_grad=False).eval()
+        write_in_place(self.teacher, self.teacher_linears)
 
 
 class Distillation(LightningModule):
@@ -146,7 +151,13 @@ class Distillation(LightningModule):
         sharding.shard_all(self, networks)
 
     def on_fit_start(self) -> None:
-        """See to it that all prompts are encoded, and bring what is frozen to where the student is."""
+        """See to it that all prompts are encoded, and bring what is frozen to where the student is.
+
+        Raises:
+            ValueError: that device cannot compute the teacher, or a prompt cannot be encoded.
+        """
+        frozen = self.frozen
+        require("module.frozen.teacher_linears", frozen.teacher_linears, frozen.teacher, self.device)
         prepare_text(self, self.frozen.text, self.student, self.fake_score, self.frozen.teacher)
         self.frozen.teacher.to(self.device)
         self.frozen.reward = self.frozen.reward.to(self.device)

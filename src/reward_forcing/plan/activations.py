@@ -6,6 +6,7 @@ The counts are of tensors that autograd saves in one block; a test counts them a
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from reward_forcing.engine.quantised import ROWS
 from reward_forcing.plan.costs import Pass, Sizes
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "mixed"]
@@ -48,6 +49,10 @@ TRANSIENT: Final = 24
 modulated copies, queries, keys and values and their rotation in fp32 (assumed)."""
 
 
+EIGHT_BITS: Final = 9
+"""Bytes a number of a token that is put into eight bits and multiplied: one, and four each of two copies."""
+
+
 def block_saved(sizes: Sizes, run: Pass, precision: Precision) -> int:
     """Bytes a block keeps for its backward pass, without checkpointing."""
     saved, width, dim = SAVED[precision], PRODUCT[precision], sizes.dim
@@ -72,6 +77,11 @@ def kept(sizes: Sizes, run: Pass, precision: Precision, *, checkpointing: float)
 def forward_workspace(sizes: Sizes, run: Pass) -> int:
     """Bytes in use at once while a block runs without gradients (assumed: see TRANSIENT)."""
     return run.batch * (run.queries * (TRANSIENT * sizes.dim + 4 * sizes.ffn_dim) + 4 * 2 * run.seen * sizes.dim)
+
+
+def eight_bits_workspace(sizes: Sizes, run: Pass) -> int:
+    """Bytes in use at once while a linear layer in eight bits runs: so many tokens in int8, and in int32 or fp32."""
+    return min(ROWS, run.batch * run.queries) * EIGHT_BITS * max(sizes.dim, sizes.ffn_dim)
 
 
 def backward_workspace(sizes: Sizes, run: Pass, precision: Precision, *, checkpointing: float) -> int:

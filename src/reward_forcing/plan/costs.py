@@ -54,6 +54,11 @@ class Sizes:
         return 2 * attention + feed_forward + 2 * self.dim + 6 * self.dim
 
     @property
+    def block_linears(self) -> tuple[int, int]:
+        """Weights and outputs of the linear layers of a block."""
+        return 8 * self.dim**2 + 2 * self.dim * self.ffn_dim, 9 * self.dim + self.ffn_dim
+
+    @property
     def outer_parameters(self) -> int:
         """Of everything outside the blocks: embeddings of patches, text, time and places, projection of time, head."""
         dim = self.dim

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -35,6 +35,7 @@ class Network:
         learning: parameters that an optimiser has.
         checkpointing: share of its blocks, whole ones, that is recomputed in the backward pass.
         averaged: whether there is an average of it.
+        eight_bits: whether the linear layers of its blocks are in eight bits.
     """
 
     name: str
@@ -43,11 +44,15 @@ class Network:
     learning: int
     checkpointing: float
     averaged: bool
+    eight_bits: bool = False
 
     @property
     def weights(self) -> int:
-        """Bytes of the parameters."""
-        return self.sizes.parameters * self.width
+        """Bytes of the parameters; in eight bits every output has its scale and what is added to it in fp32."""
+        if not self.eight_bits:
+            return self.sizes.parameters * self.width
+        written, outputs = (self.sizes.layers * count for count in self.sizes.block_linears)
+        return (self.sizes.parameters - written - outputs) * self.width + written + 8 * outputs
 
 
 def networks_of(values: Node) -> dict[str, Network]:
@@ -64,7 +69,8 @@ def networks_of(values: Node) -> dict[str, Network]:
     }
     for holder in (module.get("frozen"), module.get("objective")):
         if isinstance(holder, Mapping) and isinstance(holder.get("teacher"), Mapping):
-            found["teacher"] = _network("teacher", holder["teacher"], values, averaged=False, learns=False)
+            made = _network("teacher", holder["teacher"], values, averaged=False, learns=False)
+            found["teacher"] = replace(made, eight_bits=holder.get("teacher_linears", "exact") != "exact")
     return found
 
 

@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping
 
-from reward_forcing.plan.activations import PRODUCT, backward_workspace, forward_workspace, kept
+from reward_forcing.plan.activations import (
+    PRODUCT,
+    backward_workspace,
+    eight_bits_workspace,
+    forward_workspace,
+    kept,
+)
 from reward_forcing.plan.costs import BACKWARD, forward_flops, training_flops
 from reward_forcing.plan.networks import Network
 from reward_forcing.plan.situation import Situation
@@ -45,8 +51,9 @@ def distillation_phases(run: Situation, networks: Networks, *, decoding: int) ->
     student, fake, teacher = (networks[name] for name in ("student", "fake_score", "teacher"))
     held, memory = kept_by_rollout(run, student), rollout_memory(run, student)
     chunk = run.chunk(run.chunks - 1)
-    scores = [forward_workspace(teacher.sizes, run.clip(2 * run.micro))]
-    scores += [forward_workspace(fake.sizes, run.clip(run.micro))]
+    pair = run.clip(2 * run.micro)
+    scores = [forward_workspace(teacher.sizes, pair), forward_workspace(fake.sizes, run.clip(run.micro))]
+    scores[0] += eight_bits_workspace(teacher.sizes, pair) if teacher.eight_bits else 0
     passing = forward_workspace(student.sizes, chunk)
     backward = backward_workspace(student.sizes, chunk, run.precision(student), checkpointing=student.checkpointing)
     return {

@@ -215,6 +215,11 @@ def _narrow_teacher(values: dict[str, Any]) -> None:
         node["dtype"] = "bfloat16"
 
 
+def _written_teacher(values: dict[str, Any]) -> None:
+    if not situation_of(values).sharded:
+        values["module"]["frozen"]["teacher_linears"] = "int8"
+
+
 def _small_teacher(values: dict[str, Any]) -> None:
     values["module"]["frozen"]["teacher"]["source"] = "Wan2.1-T2V-1.3B"
 
@@ -234,6 +239,7 @@ CHANGES: Final[dict[str, Change]] = {
     "one sample at a time: micro_batches of the recipes": _split,
     "more GPUs, sharded: trainer=sharded trainer.devices=8 trainer.num_nodes=N": _twice,
     "a teacher in bf16: module.frozen.teacher.dtype=bfloat16": _narrow_teacher,
+    "a teacher in eight bits, an approximation: module.frozen.teacher_linears=int8": _written_teacher,
     "a smaller teacher: module.frozen.teacher.source=.../Wan2.1-T2V-1.3B": _small_teacher,
     "rewards on the CPU between uses: reward.offload=true": _offloaded,
     "embeddings from disk: text=umt5_cached": _cached,

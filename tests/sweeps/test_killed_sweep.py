@@ -18,7 +18,7 @@ from tests import small_runs
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 ROOT = Path(__file__).parents[2]
-PATIENCE, STEPS = 900, 100
+PATIENCE, STEPS = 900, 400
 
 
 def command(folder: Path, *axes: str) -> list[str]:

@@ -1,11 +1,13 @@
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.toy_steps import Rounds
+from benchmarks.toy_steps import Rounds, most_resident
 from benchmarks.training import compared, rounds_in, tree_of
 from tests import training
 
@@ -66,3 +68,12 @@ def test_a_round_is_a_step_of_the_student_and_those_that_follow() -> None:
     assert [len(done["losses"]) for done in rounds] == [3, 3]
     assert min(min(done["seconds"]) for done in rounds) > 0
     assert rounds[0]["losses"] != rounds[1]["losses"]
+
+
+def test_memory_is_this_processs_own() -> None:
+    """Not that of a larger process that started it."""
+    script = "from benchmarks.toy_steps import most_resident; print(most_resident())"
+    large = bytearray(b"x" * 1_500_000_000)
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert 50e6 < int(told) < 1.4e9 < most_resident()
+    assert len(large) == 1_500_000_000

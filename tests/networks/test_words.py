@@ -53,7 +53,7 @@ def test_few_is_less_work() -> None:
 def test_an_adapter_around_the_layer_is_asked() -> None:
     layer = CrossAttention(24, 2)
     assert isinstance(layer.told(normal(1, 3, 24)), FewWords)
-    setattr(layer, "o", nn.Sequential(layer.o))  # noqa: B010 (its type says that it is a linear layer)
+    layer.set_submodule("o", nn.Sequential(layer.o))
     assert isinstance(layer.told(normal(1, 3, 24)), ManyWords)
 
 
